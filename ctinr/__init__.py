@@ -1,0 +1,1 @@
+"""Sparse-view computed tomography with neural fields, beside FBP and TV."""

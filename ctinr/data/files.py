@@ -1,0 +1,98 @@
+"""Files that are whole or not there: written beside, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctinr import checks
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a path beside `path` to write to, which becomes `path` once the block has ended.
+
+    Until then an older file of that name stays as it is; if the block fails, or the process is
+    killed, it stays for good and nothing else bears its name.
+
+    Parameters
+    ----------
+    path : path
+        Where the file shall be.
+    overwrite : bool
+        Whether an older file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file and `overwrite` is false.
+    FileNotFoundError, IsADirectoryError
+        If its folder does not exist, or `path` is a folder.
+    PermissionError
+        If the folder cannot be written to.
+    """
+    path = Path(path)
+    _check_target(path, overwrite)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with _no_permission(path):
+            partial.touch(exist_ok=False)
+        yield partial
+        _flush(partial)
+        _check_target(path, overwrite)
+        with _no_permission(path):
+            os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that exists.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is nothing, or a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(checks.message("path", "name a file", f"the folder '{path}'"))
+    if not path.exists():
+        folder = path.parent
+        remedy = "" if folder.is_dir() else f"The folder '{folder}' does not exist either."
+        raise FileNotFoundError(checks.message("path", "name a file", f"'{path}'", remedy))
+    return path
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    with _no_permission(path):
+        if path.is_dir():
+            given = f"the folder '{path}'"
+            raise IsADirectoryError(checks.message("path", "name a file", given))
+        if not path.parent.is_dir():
+            given = f"'{path}'"
+            rule, remedy = "lie in a folder that exists", f"Make '{path.parent}' first."
+            raise FileNotFoundError(checks.message("path", rule, given, remedy))
+        if path.exists() and not overwrite:
+            rule, remedy = "not exist yet", "Choose another name or pass overwrite=True."
+            raise FileExistsError(checks.message("path", rule, f"'{path}'", remedy))
+
+
+@contextlib.contextmanager
+def _no_permission(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        rule = "lie in a folder that can be written to"
+        remedy = "Choose another folder or change its permissions."
+        raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
+
+
+def _flush(path: Path) -> None:
+    """Make sure that the content is on the disk before the name is."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

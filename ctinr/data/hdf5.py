@@ -1,0 +1,172 @@
+"""The project's own files: a scan as HDF5, every field with its unit, and the schema's version.
+
+docs/formats.md describes the schema. The array data carry checksums, so damage is noticed when
+they are read.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ctinr import checks
+from ctinr.data.files import replacing
+from ctinr.data.hdf5_access import dataset, opened, text_attribute, values
+from ctinr.data.scan import Scan
+from ctinr.geometry import Detector, Grid, ParallelBeam
+
+if TYPE_CHECKING:
+    import h5py
+
+FORMAT = "ctinr-scan"
+VERSION = 1
+NO_UNIT, MILLIMETRE, RADIAN, PER_MILLIMETRE = "1", "mm", "rad", "1/mm"
+
+
+def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = False) -> None:
+    """Write a scan as an HDF5 file.
+
+    The file is written beside its place and then renamed, so there is never half a file, and an
+    older one stays whole if writing fails.
+
+    Parameters
+    ----------
+    path : path
+        Where the file shall be, usually `*.h5`.
+    scan : Scan
+        What to write.
+    overwrite : bool
+        Whether an older file may be replaced.
+
+    Raises
+    ------
+    TypeError
+        If `scan` is not a Scan.
+    FileExistsError
+        If there is a file and `overwrite` is false.
+    FileNotFoundError, PermissionError, OSError
+        If the folder does not exist, cannot be written to, or is full.
+    """
+    import h5py
+
+    if not isinstance(scan, Scan):
+        raise TypeError(checks.message("scan", "be a Scan", scan))
+    with replacing(path, overwrite=overwrite) as partial, h5py.File(partial, "w") as file:
+        file.attrs.update({"format": FORMAT, "version": VERSION})
+        detector, grid = scan.geometry.detector, scan.grid
+        _put(file, "sinogram", scan.sinogram, units=NO_UNIT, axes="angle u")
+        file.create_group("geometry").attrs["beam"] = "parallel"
+        _put(file, "geometry/angles", np.asarray(scan.geometry.angles), units=RADIAN)
+        _put(file, "geometry/detector/shape", np.asarray(detector.shape), units=NO_UNIT)
+        _put(file, "geometry/detector/pitch", np.asarray(detector.pitch), units=MILLIMETRE)
+        _put(file, "geometry/detector/offset", np.asarray(detector.offset), units=MILLIMETRE)
+        _put(file, "grid/shape", np.asarray(grid.shape), units=NO_UNIT)
+        _put(file, "grid/spacing", np.asarray(grid.spacing), units=MILLIMETRE)
+        _put(file, "grid/center", np.asarray(grid.center), units=MILLIMETRE)
+        if scan.truth is not None:
+            _put(file, "truth", scan.truth, units=PER_MILLIMETRE, axes="y x")
+        metadata = file.create_group("metadata")
+        for key, value in scan.metadata.items():
+            metadata.create_dataset(key, data=_stored(value))
+
+
+def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
+    """Return the scan that `write_scan` wrote, on the CPU, field by field the same.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, BlockingIOError
+        If the file does not exist, may not be read, or another program is writing to it.
+    OSError
+        If the file or one of its fields is damaged.
+    ValueError
+        If a field is missing or has another unit than the schema says, or the schema is newer
+        than this program. Every message names the file, and the field where there is one.
+    """
+    with opened(path) as file:
+        _check_schema(file)
+        names = list(file["metadata"]) if "metadata" in file else []
+        parts = {
+            "sinogram": _take(file, "sinogram", NO_UNIT),
+            "truth": _take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
+            "angles": _take(file, "geometry/angles", RADIAN),
+            "detector": _lengths(file, "geometry/detector", ("pitch", "offset")),
+            "grid": _lengths(file, "grid", ("spacing", "center")),
+            "metadata": {name: _restored(dataset(file, f"metadata/{name}")) for name in names},
+        }
+    try:
+        return _assembled(**parts)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"'{path}' does not hold a valid scan: {error}") from error
+
+
+def _assembled(
+    *, sinogram: Any, truth: Any, angles: Any, detector: Any, grid: Any, metadata: Any
+) -> Scan:
+    return Scan(
+        sinogram=torch.from_numpy(sinogram),
+        geometry=ParallelBeam(angles.tolist(), Detector(*detector)),
+        grid=Grid(*grid),
+        truth=None if truth is None else torch.from_numpy(truth),
+        metadata=metadata,
+    )
+
+
+def _lengths(file: h5py.File, group: str, names: tuple[str, str]) -> list[Any]:
+    """Return the shape and two lengths an axis of a grid or a detector."""
+    shape = _take(file, f"{group}/shape", NO_UNIT).tolist()
+    return [shape, *(_take(file, f"{group}/{name}", MILLIMETRE).tolist() for name in names)]
+
+
+def _check_schema(file: h5py.File) -> None:
+    name, given = file.filename, text_attribute(file, "format")
+    rule = f"name a file whose attribute `format` is {FORMAT!r}"
+    checks.require(given == FORMAT, "path", rule, f"'{name}' with {given!r}")
+    version = file.attrs.get("version")
+    whole = isinstance(version, int | np.integer)
+    rule = "name a file whose attribute `version` is a whole number"
+    checks.require(whole, "path", rule, f"'{name}' with {version!r}")
+    rule, remedy = f"name a file of schema version {VERSION} at most", "Update ctinr to read it."
+    checks.require(int(version) <= VERSION, "path", rule, f"'{name}' of version {version}", remedy)
+    beam = text_attribute(file["geometry"], "beam") if "geometry" in file else None
+    rule = "name a file whose attribute /geometry `beam` is 'parallel'"
+    checks.require(beam == "parallel", "path", rule, f"'{name}' with {beam!r}")
+
+
+def _put(file: h5py.File, name: str, data: Any, *, units: str, axes: str = "") -> None:
+    if hasattr(data, "detach"):
+        data = data.detach().cpu().numpy()
+    field = file.create_dataset(name, data=data, chunks=True, fletcher32=True)
+    field.attrs["units"] = units
+    if axes:
+        field.attrs["axes"] = axes
+
+
+def _take(file: h5py.File, name: str, units: str) -> np.ndarray:
+    field = dataset(file, name)
+    given = text_attribute(field, "units")
+    rule = f"name a file whose field /{name} has the units {units!r}"
+    checks.require(given == units, "path", rule, f"'{file.filename}' with {given!r}")
+    return np.asarray(values(field))
+
+
+def _stored(value: Any) -> Any:
+    """Return a plain value as HDF5 holds it; texts of any length are UTF-8."""
+    import h5py
+
+    if isinstance(value, tuple) and value and isinstance(value[0], str):
+        return np.array(value, dtype=h5py.string_dtype())
+    return value if isinstance(value, str) else np.asarray(value)
+
+
+def _restored(field: h5py.Dataset) -> Any:
+    """Return a plain value as it was before `_stored`."""
+    value = values(field)
+    if isinstance(value, bytes):
+        return value.decode()
+    items = np.atleast_1d(value).tolist()
+    items = [item.decode() if isinstance(item, bytes) else item for item in items]
+    return tuple(items) if np.ndim(value) else items[0]

@@ -1,0 +1,80 @@
+"""Reading HDF5 files of any schema: every error names the file, the field and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctinr import checks
+from ctinr.data.files import existing
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; errors say what is wrong with it and what to do."""
+    import h5py
+
+    path = existing(path)
+    try:
+        file = h5py.File(path, "r")
+    except PermissionError as error:
+        rule, remedy = "name a file that may be read", "Change its permissions."
+        raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
+    except OSError as error:
+        raise _why_not(path, error) from error
+    with file:
+        yield file
+
+
+def dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a field of a file; the error names both."""
+    import h5py
+
+    try:
+        found = file.get(name)
+    except (OSError, RuntimeError) as error:
+        raise _why_not(Path(file.filename), error) from error
+    if not isinstance(found, h5py.Dataset):
+        given = f"'{file.filename}' without it"
+        raise ValueError(checks.message("path", f"name a file with the field /{name}", given))
+    return found
+
+
+def values(field: h5py.Dataset, selection: Any = ()) -> Any:
+    """Read a field, or a part of it; the error names the file and the field."""
+    try:
+        return field[selection]
+    except (OSError, RuntimeError) as error:
+        given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
+        remedy = "The file is damaged; copy it anew from where it came from."
+        raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
+
+
+def text_attribute(item: Any, name: str) -> str | None:
+    """Return an attribute as text, however it was stored, or None where there is none."""
+    value = item.attrs.get(name)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _why_not(path: Path, error: Exception) -> OSError:
+    """Return an error that tells a lock, a file of another kind and a damaged one apart."""
+    if "lock" in str(error):
+        remedy = (
+            "Wait until the program that writes to it has ended. If there is none, as on some "
+            "network drives, set the environment variable HDF5_USE_FILE_LOCKING=FALSE."
+        )
+        given = f"'{path}', which is locked"
+        return BlockingIOError(checks.message("path", "name a file free to read", given, remedy))
+    given = f"'{path}' ({error})"
+    remedy = "It is truncated, damaged or of another kind; copy it anew from where it came from."
+    return OSError(checks.message("path", "name a whole HDF5 file", given, remedy))

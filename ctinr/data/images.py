@@ -1,0 +1,183 @@
+"""Pictures as objects: read one, and scan it."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ctinr import checks
+from ctinr.data.files import existing
+from ctinr.data.scan import Scan
+from ctinr.data.simulation import Noise, Project, projected_scan
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+
+PROTOCOLS = ("standard", "paper")
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".webp")
+# Luminance of linear red, green and blue: ITU-R BT.709.
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+# Each cell of the picture is split into this many along each axis before it is projected.
+SPLIT = 2
+
+
+def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
+    """Return a picture as grey values, in the file's own scale.
+
+    Parameters
+    ----------
+    path : path
+        A PNG, TIFF, JPEG or another file that Pillow or tifffile reads, of 1 to 32 bits.
+
+    Returns
+    -------
+    array of shape (y, x)
+        float64, row 0 at the top. Colours become 0.2126 red + 0.7152 green + 0.0722 blue;
+        transparency is left out.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    OSError
+        If it is damaged or no picture.
+    ValueError
+        If it holds more than one picture or another number of channels.
+    """
+    path = existing(path)
+    values = _decoded(path)
+    if values.ndim == 3 and values.shape[-1] in (2, 4):
+        values = values[..., :-1]
+    if values.ndim == 3 and values.shape[-1] == 3:
+        values = values @ np.asarray(LUMINANCE)
+    elif values.ndim == 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    given = f"'{path}' with values of shape {values.shape}"
+    checks.require(values.ndim == 2, "path", "name one picture, grey or in colour", given)
+    return values
+
+
+def scan_from_image(
+    image: str | os.PathLike[str] | np.ndarray,
+    project: Project,
+    *,
+    num_views: int,
+    protocol: str = "standard",
+    noise: Noise | None = None,
+    peak: float = 5.0,
+) -> Scan:
+    """Return a simulated scan of a picture, on a grid of its own cells of 1 mm.
+
+    Protocol "standard": the grey values, scaled so that the largest line integral is `peak`, are
+    the attenuation; equal angles over the half turn without its end point; data projected from
+    cells and bins split in two, with the noise of a photon counter.
+
+    Protocol "paper", for comparison with published numbers: grey values from 0 to 1; angles over
+    the half turn with both end points, so that the last view repeats the first one mirrored;
+    data without noise from the operator that reconstructs.
+
+    Parameters
+    ----------
+    image : path or array of shape (y, x)
+        The picture; a path is read with `read_image`.
+    project : callable
+        Makes the operator of a geometry and a grid, such as `ctinr.projectors.Projector`.
+    num_views : int
+        Number of views.
+    protocol : str
+        "standard" or "paper".
+    noise : Noise, optional
+        The photon counter of "standard", 1e5 photons if not given. "paper" has none.
+    peak : float
+        The largest line integral of "standard": of so dense a path exp(−peak) comes through.
+
+    Raises
+    ------
+    ValueError
+        If the picture is constant, negative or not finite, or an argument does not fit the
+        protocol; and what `read_image` raises.
+    """
+    checks.one_of(protocol, "protocol", PROTOCOLS)
+    name = Path(image).name if isinstance(image, str | os.PathLike) else "array"
+    pixels = _checked(read_image(image) if isinstance(image, str | os.PathLike) else image)
+    grid = Grid(pixels.shape, 1.0)
+    if protocol == "paper":
+        rule, remedy = "be left out: the paper's data have no noise", "Use protocol='standard'."
+        checks.require(noise is None, "noise", rule, noise, remedy)
+        scan = _paper(pixels, project, grid, num_views)
+    else:
+        peak = checks.positive(peak, "peak")
+        scan = _standard(pixels, project, grid, num_views, (noise or Noise(), peak))
+    metadata = {**scan.metadata, "title": Path(name).stem, "source": name, "protocol": protocol}
+    return Scan(scan.sinogram, scan.geometry, scan.grid, scan.truth, metadata)
+
+
+def _paper(pixels: np.ndarray, project: Project, grid: Grid, num_views: int) -> Scan:
+    num_views = checks.count(num_views, "num_views", least=2)
+    grey = (pixels - pixels.min()) / np.ptp(pixels)
+    geometry = ParallelBeam(np.linspace(0, np.pi, num_views), _detector(grid))
+    image = torch.as_tensor(grey)
+    return projected_scan(project, image, geometry=geometry, grid=grid, inverse_crime=True)
+
+
+def _standard(
+    pixels: np.ndarray,
+    project: Project,
+    grid: Grid,
+    num_views: int,
+    counter: tuple[Noise, float],
+) -> Scan:
+    rule, remedy = "be zero or above, as attenuations are", "Add an offset first."
+    given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
+    checks.require(pixels.min() >= 0, "image", rule, given, remedy)
+    noise, peak = counter
+    geometry = ParallelBeam(equal_angles(num_views), _detector(grid))
+    image = torch.as_tensor(pixels)
+    largest = float(project(geometry, grid)(image).max())
+    fine = (image * (peak / largest)).repeat_interleave(SPLIT, 0).repeat_interleave(SPLIT, 1)
+    return projected_scan(project, fine, geometry=geometry, grid=grid, noise=noise)
+
+
+def _detector(grid: Grid) -> Detector:
+    """Return bins of the size of a cell, as many as the diagonal needs."""
+    return Detector(math.ceil(math.hypot(*grid.shape)) + 1, grid.spacing[0])
+
+
+def _checked(image: Any) -> np.ndarray:
+    pixels = np.asarray(image, dtype=np.float64)
+    checks.require(pixels.ndim == 2, "image", "have the axes (y, x)", pixels)
+    checks.finite_values(pixels, "image")
+    checks.require(np.ptp(pixels) > 0, "image", "show something", "equal values everywhere")
+    return pixels
+
+
+def _decoded(path: Path) -> np.ndarray:
+    """Return the values of the file as they are stored, float64."""
+    import PIL.Image
+    import tifffile
+
+    try:
+        try:
+            with PIL.Image.open(path) as picture:
+                return _unpacked(picture, path)
+        except PIL.UnidentifiedImageError:
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                raise
+            # Floating-point and multi-channel TIFFs that Pillow does not know.
+            return np.asarray(tifffile.imread(path), dtype=np.float64)
+    except (OSError, SyntaxError, EOFError, tifffile.TiffFileError, IndexError) as error:
+        given = f"'{path}' ({error})"
+        remedy = "It is truncated, damaged or of another kind."
+        raise OSError(checks.message("path", "name a whole picture", given, remedy)) from error
+
+
+def _unpacked(picture: Any, path: Path) -> np.ndarray:
+    frames = getattr(picture, "n_frames", 1)
+    checks.require(frames == 1, "path", "name one picture", f"'{path}' with {frames} of them")
+    if picture.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):
+        picture = picture.convert("RGB")
+    return np.asarray(picture, dtype=np.float64)

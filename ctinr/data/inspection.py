@@ -1,0 +1,136 @@
+"""What the values and angles of a scan give away: sentences for the report, never errors.
+
+A scan that is truncated, has repeated views or was never put through the logarithm can be
+reconstructed, and the picture may even look plausible. So it is said beside the picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ctinr.geometry import Grid, ParallelBeam
+
+# Bins at either end that should see nothing but air, as a fraction of the detector.
+EDGE = 0.02
+# What they may carry, as a fraction of the largest value, before the object counts as cut off.
+TRUNCATED = 0.05
+# exp(−30) of the photons is less than one in 10¹³: no detector measures that.
+LARGEST_MEASURED = 30.0
+# Angles closer than this are the same view, radians.
+SAME_ANGLE = 1e-6
+
+
+def suspicions(
+    sinogram: np.ndarray, geometry: ParallelBeam, grid: Grid, *, simulated: bool = False
+) -> tuple[str, ...]:
+    """Return what is odd about line integrals of shape (angle, u), one sentence each."""
+    found = (
+        _intensities(sinogram),
+        _too_large(sinogram, simulated),
+        _negative(sinogram),
+        _cut_off(sinogram),
+        _narrow(geometry, grid),
+        _repeated(geometry),
+        _missing_angles(geometry),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def looks_like_intensities(sinogram: np.ndarray) -> bool:
+    """Tell whether values of shape (angle, u) are counts or transmissions, not line integrals.
+
+    Beside the object line integrals are least, near 0, and intensities are largest: near 1 if a
+    flat field was divided out, large if not. Counts that are large everywhere tell themselves.
+    """
+    low, high = np.percentile(sinogram, [1, 99])
+    if low > 100:
+        return True
+    beside = float(np.median(edge_bins(sinogram)))
+    brightest = beside > low + 0.8 * (high - low) and high > low
+    return bool(brightest and low > -0.1 * high and (0.8 < beside < 1.2 or beside > 30))
+
+
+def edge_bins(sinogram: np.ndarray) -> np.ndarray:
+    """Return the values of the outermost bins of both sides, (angle, 2 n)."""
+    num = max(1, round(EDGE * sinogram.shape[1]))
+    return np.concatenate([sinogram[:, :num], sinogram[:, -num:]], axis=1)
+
+
+def largest_gap(angles: np.ndarray) -> float:
+    """Return the largest angle in which no view lies, views a half turn apart being one; rad."""
+    turned = np.sort(np.asarray(angles, dtype=np.float64) % np.pi)
+    return float(np.diff(np.append(turned, turned[0] + np.pi)).max())
+
+
+def _intensities(sinogram: np.ndarray) -> str:
+    if not looks_like_intensities(sinogram):
+        return ""
+    return "The values look like counts or transmissions, not line integrals: take −log first."
+
+
+def _too_large(sinogram: np.ndarray, simulated: bool) -> str:
+    largest = float(sinogram.max())
+    if simulated or largest <= LARGEST_MEASURED or looks_like_intensities(sinogram):
+        return ""
+    return (
+        f"Line integrals reach {largest:.4g}; beyond {LARGEST_MEASURED:g} no photon passes, so "
+        "these may be values of another kind or scale."
+    )
+
+
+def _negative(sinogram: np.ndarray) -> str:
+    if np.median(sinogram) >= -0.05 * np.abs(sinogram).max():
+        return ""
+    return "Most values are negative, which line integrals of an attenuation are not."
+
+
+def _cut_off(sinogram: np.ndarray) -> str:
+    largest = float(sinogram.max())
+    if largest <= 0 or looks_like_intensities(sinogram):
+        return ""
+    num = max(1, round(EDGE * sinogram.shape[1]))
+    sides = np.stack([sinogram[:, :num].mean(axis=1), sinogram[:, -num:].mean(axis=1)])
+    # The 95th percentile over views: an object may stick out in some of them only.
+    share = float(np.percentile(sides.max(axis=0), 95)) / largest
+    if share <= TRUNCATED:
+        return ""
+    return (
+        f"The outermost bins carry {share:.0%} of the largest value: the object is wider than the "
+        "detector (truncation), and values near the edge of the image are not to be trusted."
+    )
+
+
+def _narrow(geometry: ParallelBeam, grid: Grid) -> str:
+    radius, reach = geometry.field_of_view, min(grid.extent) / 2
+    if radius >= 0.75 * reach:
+        return ""
+    return (
+        f"Every view sees only the disk of radius {max(radius, 0.0):.4g} mm around the axis, but "
+        f"the grid reaches {reach:.4g} mm: what lies further out is not determined by the data."
+    )
+
+
+def _repeated(geometry: ParallelBeam) -> str:
+    turned = np.asarray(geometry.angles) % np.pi
+    order = np.argsort(turned)
+    steps = np.diff(np.append(turned[order], turned[order[0]] + np.pi))
+    same = np.flatnonzero(steps < SAME_ANGLE) if len(turned) > 1 else np.array([], dtype=int)
+    if not len(same):
+        return ""
+    first, second = sorted((int(order[same[0]]), int(order[(same[0] + 1) % len(order)])))
+    return (
+        f"{len(same)} of the {len(turned)} views repeat another one, possibly mirrored; view "
+        f"{second} repeats view {first}. There are {len(turned) - len(same)} distinct views."
+    )
+
+
+def _missing_angles(geometry: ParallelBeam) -> str:
+    turned = np.sort(np.asarray(geometry.angles) % np.pi)
+    steps = np.diff(np.append(turned, turned[0] + np.pi))
+    gap, usual = float(steps.max()), float(np.median(steps[steps >= SAME_ANGLE]))
+    if len(turned) < 3 or gap <= 2.5 * usual:
+        return ""
+    return (
+        f"The views leave out {np.rad2deg(gap):.3g}° of the half turn: edges along the missing "
+        "directions cannot be recovered."
+    )

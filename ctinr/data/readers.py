@@ -1,0 +1,160 @@
+"""Read a scan from a file of any known kind."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctinr import checks
+from ctinr.data.exchange import DATA, read_exchange
+from ctinr.data.files import existing
+from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
+from ctinr.data.hdf5_access import opened, text_attribute
+from ctinr.data.images import SUFFIXES, scan_from_image
+from ctinr.data.scan import Scan
+from ctinr.data.simulation import Project
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of file: its name, how it is recognised, and what reads it.
+
+    A reader that simulates has the parameters `project` and `num_views`.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+    read: Callable[..., Scan]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The keywords that `read` takes."""
+        parameters = tuple(inspect.signature(self.read).parameters)
+        return parameters[1:]
+
+
+def read_scan(
+    path: str | os.PathLike[str],
+    *,
+    num_views: int | None = None,
+    project: Project | None = None,
+    **options: Any,
+) -> Scan:
+    """Return the scan that a file holds, or a simulated scan of the picture that it holds.
+
+    Parameters
+    ----------
+    path : path
+        A file of this project (`write_scan`), a Scientific Data Exchange file (`read_exchange`)
+        or a picture (`scan_from_image`). The content decides, not the name.
+    num_views : int, optional
+        Keep so many of the measured views (`Scan.with_views`), or simulate so many of a picture,
+        which needs it.
+    project : callable, optional
+        Makes the operator of a geometry and a grid, such as `ctinr.projectors.Projector`; needed
+        for pictures.
+    **options
+        Further arguments of the function that reads this kind of file, such as `slice`, `pitch`,
+        `center` or `protocol`, `noise`, `peak`. Those that are None count as not given.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, BlockingIOError, OSError
+        If the file cannot be opened or is damaged.
+    TypeError
+        If an option is unknown.
+    ValueError
+        If the kind of file is unknown, an option does not apply to it, or its content is not a
+        valid scan. Messages name the file, and the field where there is one.
+    """
+    path = existing(path)
+    reader = reader_of(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    _check_options(reader, path, given)
+    if "project" not in reader.options:
+        scan = reader.read(path, **given)
+        return scan if num_views is None else scan.with_views(num_views)
+    if project is None:
+        rule = "be given to scan a picture"
+        remedy = "Pass project=ctinr.projectors.Projector."
+        raise TypeError(checks.message("project", rule, f"none for '{path}'", remedy))
+    if num_views is None:
+        remedy = "Pass the number of views to simulate."
+        rule = "be given to scan a picture"
+        raise TypeError(checks.message("num_views", rule, f"none for '{path}'", remedy))
+    return reader.read(path, project=project, num_views=num_views, **given)
+
+
+def reader_of(path: str | os.PathLike[str]) -> Reader:
+    """Return the reader that recognises a file.
+
+    Raises
+    ------
+    ValueError
+        If none does; the message says what was looked for.
+    """
+    path = existing(path)
+    for reader in READERS:
+        if reader.recognises(path):
+            return reader
+    kinds = "; ".join(reader.name for reader in READERS)
+    if _is_hdf5(path):
+        rule = "name a file of a known kind"
+        wanted = f"neither the attribute `format` = {FORMAT!r} nor the field /{DATA}"
+        remedy = f"Known are: {kinds}."
+        raise ValueError(checks.message("path", rule, f"'{path}', which has {wanted}", remedy))
+    if path.suffix.lower() in HDF5_SUFFIXES:
+        given = f"'{path}', which does not begin as one"
+        remedy = "It is empty, damaged or of another kind; copy it anew from where it came from."
+        raise OSError(checks.message("path", "name a whole HDF5 file", given, remedy))
+    raise ValueError(checks.message("path", f"name one of: {kinds}", f"'{path}'"))
+
+
+def _check_options(reader: Reader, path: Path, given: dict[str, Any]) -> None:
+    known = sorted({name for each in READERS for name in each.options} - {"project", "num_views"})
+    for name, value in given.items():
+        if name not in known:
+            raise TypeError(checks.message(name, f"be one of {', '.join(known)}", value))
+        rule = f"be left out for a {reader.name}"
+        checks.require(name in reader.options, name, rule, f"{value!r} for '{path}'")
+
+
+def _is_hdf5(path: Path) -> bool:
+    """Look for the signature where it may be: at 0, or behind a user block of 512 · 2ⁿ bytes."""
+    size = len(SIGNATURE)
+    with path.open("rb") as file:
+        head = file.read(2048 + size)
+    return any(head[at : at + size] == SIGNATURE for at in (0, 512, 1024, 2048))
+
+
+def _is_own(path: Path) -> bool:
+    if not _is_hdf5(path):
+        return False
+    with opened(path) as file:
+        return text_attribute(file, "format") == FORMAT
+
+
+def _is_exchange(path: Path) -> bool:
+    if not _is_hdf5(path):
+        return False
+    with opened(path) as file:
+        return DATA in file
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+# In the order in which they are asked.
+READERS: tuple[Reader, ...] = (
+    Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
+    Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange),
+    Reader("picture", _is_picture, scan_from_image),
+)

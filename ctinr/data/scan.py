@@ -1,0 +1,173 @@
+"""Scan: measured or simulated line integrals with everything needed to reconstruct them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.data.inspection import suspicions
+from ctinr.geometry import Grid, ParallelBeam
+
+# What a file's metadata may be made of.
+Plain = str | bool | int | float | tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a file yields and a simulation makes: line integrals, their rays and a grid.
+
+    Parameters
+    ----------
+    sinogram : Tensor, shape (angle, u)
+        Line integrals of the attenuation, without unit; float32 or float64.
+    geometry : ParallelBeam
+        The ray of every value; mm and radians.
+    grid : Grid
+        The cells proposed for the reconstruction; mm.
+    truth : Tensor of shape (y, x), optional
+        What the reconstruction should be, on `grid`, 1/mm.
+    metadata : mapping
+        Plain values: text, numbers, truth values, or a list or tuple of one of these kinds. Keys
+        in use are `title`, `source`, `photons`, `data_range`, `views`, `center` and `warnings`;
+        docs/data.md says what each holds.
+
+    Raises
+    ------
+    TypeError
+        If an argument has another type, or a value of the metadata is not plain.
+    ValueError
+        If data are empty, NaN or infinite, or shapes do not fit together.
+    """
+
+    sinogram: Float[Tensor, "angle u"]
+    geometry: ParallelBeam
+    grid: Grid
+    truth: Float[Tensor, "y x"] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.geometry, ParallelBeam):
+            raise TypeError(checks.message("geometry", "be a ParallelBeam", self.geometry))
+        if not isinstance(self.grid, Grid):
+            raise TypeError(checks.message("grid", "be a Grid", self.grid))
+        checks.require(len(self.grid.shape) == 2, "grid", "have two axes", repr(self.grid.shape))
+        what = f"{self.geometry.num_views} views and {self.geometry.detector.shape[0]} bins"
+        _check_values(self.sinogram, "sinogram", self.geometry.shape, f"the geometry: {what}")
+        if self.truth is not None:
+            _check_values(self.truth, "truth", self.grid.shape, "the grid")
+        plain = {_key(key): _plain(key, value) for key, value in self.metadata.items()}
+        object.__setattr__(self, "metadata", MappingProxyType(plain))
+
+    def __repr__(self) -> str:
+        views, bins = self.geometry.shape
+        title = f"{self.metadata['title']!r}, " if "title" in self.metadata else ""
+        known = "known" if self.truth is not None else "unknown"
+        return f"Scan({title}{views} views x {bins} bins, {self.grid!r}, truth {known})"
+
+    @property
+    def num_views(self) -> int:
+        """Number of views."""
+        return self.geometry.num_views
+
+    def __getitem__(self, views: Any) -> Scan:
+        """Return the scan of the selected views (slice, list, boolean mask or index).
+
+        The metadata's `views` holds their places in the scan as it was first made or read.
+        """
+        try:
+            chosen = np.atleast_1d(np.arange(self.num_views)[_as_index(views)])
+        except IndexError:
+            rule = f"select some of the {self.num_views} views, counted from 0"
+            raise IndexError(checks.message("views", rule, views)) from None
+        checks.require(len(chosen) > 0, "views", "select at least one view", views)
+        before = self.metadata.get("views", tuple(range(self.num_views)))
+        metadata = {**self.metadata, "views": tuple(before[index] for index in chosen)}
+        return replace(
+            self,
+            sinogram=self.sinogram[torch.as_tensor(chosen, device=self.sinogram.device)],
+            geometry=self.geometry[chosen],
+            metadata=metadata,
+        )
+
+    def with_views(self, num_views: int) -> Scan:
+        """Return the scan of `num_views` views spread evenly over those there are.
+
+        Every n-th view from the first one on where their number divides; else the views nearest
+        to that even spacing.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer views than that.
+        """
+        num_views = checks.count(num_views, "num_views")
+        checks.require(
+            num_views <= self.num_views,
+            "num_views",
+            f"be at most {self.num_views}, the number of views of the scan",
+            num_views,
+        )
+        spread = np.arange(num_views) * (self.num_views / num_views)
+        return self[np.floor(spread + 0.5).astype(int)]
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what a reader of the reconstruction should know, one sentence each.
+
+        First what was noted when the data were read or made (the metadata's `warnings`), then
+        what the values and the geometry show: truncation, repeated views, missing angles, values
+        that look like intensities, which have not been through the logarithm.
+        """
+        noted = tuple(self.metadata.get("warnings", ()))
+        values = self.sinogram.detach().cpu().double().numpy()
+        simulated = bool(self.metadata.get("simulated", False))
+        return noted + suspicions(values, self.geometry, self.grid, simulated=simulated)
+
+
+def _check_values(values: Any, argument: str, shape: tuple[int, ...], owner: str) -> None:
+    if not isinstance(values, Tensor):
+        remedy = "Use torch.as_tensor."
+        raise TypeError(checks.message(argument, "be a torch.Tensor", values, remedy))
+    if values.dtype not in (torch.float32, torch.float64):
+        raise TypeError(checks.message(argument, "be float32 or float64", values, "Convert it."))
+    checks.require(math.prod(values.shape) > 0, argument, "not be empty", values)
+    rule = f"have the shape {tuple(shape)} of {owner}"
+    checks.require(tuple(values.shape) == tuple(shape), argument, rule, values)
+    checks.finite_values(values, argument)
+
+
+def _as_index(views: Any) -> Any:
+    if isinstance(views, slice | int | np.integer):
+        return views
+    index = np.asarray(views)
+    return index.astype(int) if index.size == 0 else index
+
+
+def _key(key: Any) -> str:
+    good = isinstance(key, str) and key != "" and "/" not in key and key != "."
+    checks.require(good, "metadata", "have keys that are words without a slash", key)
+    return key
+
+
+def _plain(key: str, value: Any) -> Plain:
+    """Return a value of the metadata as plain Python, lists as tuples."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        items = tuple(item.item() if isinstance(item, np.generic) else item for item in value)
+        if any(all(isinstance(item, kind) for item in items) for kind in (str, bool, int, float)):
+            return items
+    rule = "be text, a number, a truth value or a list of one of these kinds"
+    raise TypeError(
+        checks.message(f"metadata[{key!r}]", rule, value, "Leave out what is not known.")
+    )

@@ -1,0 +1,245 @@
+"""Simulated scans: what a detector would have counted, back as line integrals.
+
+Data are made from exact line integrals, or from a picture on a grid at least twice as fine as the
+one that is reconstructed. Data made by the very operator that reconstructs them can be explained
+perfectly, which no measurement can (the "inverse crime"); it has to be asked for by that name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.data.scan import Scan
+from ctinr.geometry import Detector, Grid, ParallelBeam
+from ctinr.operators import BlockAverage, LinearOperator
+
+# Makes the operator of a geometry and a grid; `ctinr.projectors.Projector` is one.
+Project = Callable[[ParallelBeam, Grid], LinearOperator]
+# The exact integrals along lines, given points and directions of shape (..., 2), (x, y), mm.
+LineIntegrals = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# Views handled at once when exact line integrals are evaluated, which bounds the memory.
+RAYS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A photon counter: Poisson counts, the noise of its electronics, and a floor.
+
+    Parameters
+    ----------
+    photons : float
+        Mean number of photons that each bin counts without the object.
+    electronic : float
+        Standard deviation of the Gaussian noise of the electronics, in photons.
+    floor : float
+        Counts below it, zero and negative ones among them, are set to it before the logarithm.
+    seed : int
+        The same seed gives the same noise.
+
+    Raises
+    ------
+    ValueError
+        If photons or floor are not positive or the electronic noise is negative.
+    """
+
+    photons: float = 1e5
+    electronic: float = 0.0
+    floor: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks.positive(self.photons, "photons")
+        electronic = checks.finite(self.electronic, "electronic")
+        checks.require(electronic >= 0, "electronic", "be zero or above", electronic)
+        checks.positive(self.floor, "floor")
+        checks.count(self.seed, "seed", least=0)
+
+
+def simulate(
+    line_integrals: Float[Tensor, "..."], noise: Noise | None = None
+) -> tuple[Float[Tensor, "..."], int]:
+    """Return line integrals as a noisy detector would measure them.
+
+    ``counts = Poisson(photons · exp(−p)) + electronic · N(0, 1)``, at least `floor`, and
+    ``−log(counts / photons)``, in float64. The noise depends on the number of photons only, not
+    on the scale of the image, and a bin that counts nothing never becomes infinite.
+
+    Parameters
+    ----------
+    line_integrals : Tensor, any shape
+        Without unit.
+    noise : Noise, optional
+        The detector; without it the values are returned as they are.
+
+    Returns
+    -------
+    measured : Tensor
+        Same shape, device and dtype.
+    floored : int
+        How many counts were below the floor.
+
+    Raises
+    ------
+    ValueError
+        If values are empty, NaN or infinite.
+    """
+    checks.finite_values(line_integrals, "line_integrals")
+    if noise is None:
+        return line_integrals.clone(), 0
+    generator = torch.Generator().manual_seed(noise.seed)
+    mean = noise.photons * torch.exp(-line_integrals.detach().cpu().double())
+    counts = torch.poisson(mean, generator=generator)
+    if noise.electronic:
+        normal = torch.randn(mean.shape, generator=generator, dtype=torch.float64)
+        counts = counts + noise.electronic * normal
+    low = counts < noise.floor
+    measured = -torch.log(counts.clamp(min=noise.floor) / noise.photons)
+    return measured.to(line_integrals), int(low.sum())
+
+
+def simulated_scan(
+    line_integrals_of: LineIntegrals,
+    geometry: ParallelBeam,
+    grid: Grid,
+    *,
+    truth: Any = None,
+    noise: Noise | None = None,
+    bin_samples: int = 4,
+) -> Scan:
+    """Return a scan of an object whose line integrals are known.
+
+    Parameters
+    ----------
+    line_integrals_of : callable
+        Maps points and directions, arrays of shape (..., 2) in the order (x, y), mm, to the
+        integrals along those lines, such as the method `line_integrals` of a phantom.
+    geometry : ParallelBeam
+        The rays.
+    grid : Grid
+        The cells proposed for the reconstruction.
+    truth : array or Tensor of shape (y, x), optional
+        The object on the grid, 1/mm.
+    noise : Noise, optional
+        The detector; none for exact data.
+    bin_samples : int
+        Rays per bin. A bin counts the photons of its whole width, so intensities are averaged.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or shapes do not fit.
+    """
+    bin_samples = checks.count(bin_samples, "bin_samples")
+    fine = _finer_bins(geometry, bin_samples)
+    num_views = max(1, RAYS // fine.shape[1])
+    parts = []
+    for first in range(0, fine.num_views, num_views):
+        rays = fine[first : first + num_views].rays()
+        parts.append(np.asarray(line_integrals_of(rays.points, rays.directions)))
+    exact = np.concatenate(parts)
+    rule = f"return values of the shape {fine.shape} of its rays"
+    checks.require(exact.shape == fine.shape, "line_integrals_of", rule, exact)
+    integrals = _over_bins(torch.as_tensor(exact, dtype=torch.float64), bin_samples)
+    truth = None if truth is None else torch.as_tensor(truth)
+    return _scan(integrals, geometry, grid, truth=truth, noise=noise, metadata={})
+
+
+def projected_scan(
+    project: Project,
+    image: Float[Tensor, "y x"],
+    *,
+    geometry: ParallelBeam,
+    grid: Grid,
+    noise: Noise | None = None,
+    inverse_crime: bool = False,
+) -> Scan:
+    """Return a scan of a picture, made on a finer grid than the one to be reconstructed.
+
+    Parameters
+    ----------
+    project : callable
+        Makes the operator of a geometry and a grid, such as `ctinr.projectors.Projector`.
+    image : Tensor of shape (factor · y, factor · x)
+        The object, 1/mm, on the grid with its cells split by a whole factor of at least 2. Each
+        bin is split likewise and its intensities averaged.
+    geometry : ParallelBeam
+        The rays.
+    grid : Grid
+        The cells proposed for the reconstruction. The truth on it is the mean over each cell.
+    noise : Noise, optional
+        The detector; none for exact data.
+    inverse_crime : bool
+        Allow the factor 1: the operator that reconstructs makes the data. Recorded as a warning.
+
+    Raises
+    ------
+    ValueError
+        If the image's grid is not at least twice as fine, or values are not finite.
+    """
+    checks.finite_values(image, "image")
+    factor = _refinement(image, grid, inverse_crime)
+    operator = project(_finer_bins(geometry, factor), grid.refine(factor))
+    integrals = _over_bins(operator(image.double()), factor)
+    truth = BlockAverage(grid.refine(factor), factor)(image.double())
+    metadata: dict[str, Any] = {}
+    if factor == 1:
+        crime = "The data were made by the operator that reconstructs them (inverse crime)."
+        metadata = {"inverse_crime": True, "warnings": (crime,)}
+    return _scan(integrals, geometry, grid, truth=truth, noise=noise, metadata=metadata)
+
+
+def _scan(  # noqa: PLR0913
+    integrals: Tensor,
+    geometry: ParallelBeam,
+    grid: Grid,
+    *,
+    truth: Tensor | None,
+    noise: Noise | None,
+    metadata: Mapping[str, Any],
+) -> Scan:
+    measured, floored = simulate(integrals, noise)
+    made: dict[str, Any] = {"source": "simulation", "simulated": True}
+    if noise is not None:
+        made |= {"photons": float(noise.photons), "electronic_noise": float(noise.electronic)}
+        made |= {"floor": float(noise.floor), "floored_values": floored, "seed": int(noise.seed)}
+    if truth is not None:
+        made["data_range"] = float(truth.max() - truth.min())
+        truth = truth.to(torch.float32)
+    return Scan(measured.to(torch.float32), geometry, grid, truth, {**made, **metadata})
+
+
+def _refinement(image: Tensor, grid: Grid, inverse_crime: bool) -> int:
+    """Return how many cells of the image lie along one of the grid."""
+    factor = image.shape[0] // grid.shape[0] if image.ndim == 2 else 0
+    fits = tuple(image.shape) == tuple(factor * n for n in grid.shape)
+    least = 1 if inverse_crime else 2
+    rule = f"be on a grid at least twice as fine as {grid.shape}, by a whole factor"
+    remedy = (
+        "Data made by the operator that reconstructs them flatter every method; pass "
+        "inverse_crime=True if that is meant."
+    )
+    checks.require(fits and factor >= least, "image", rule, image, remedy)
+    return factor
+
+
+def _finer_bins(geometry: ParallelBeam, factor: int) -> ParallelBeam:
+    """Return the geometry with every bin split into `factor`."""
+    bins, pitch = geometry.detector.shape[0], geometry.detector.pitch[0]
+    detector = Detector(bins * factor, pitch / factor, geometry.detector.offset)
+    return replace(geometry, detector=detector)
+
+
+def _over_bins(line_integrals: Tensor, samples: int) -> Tensor:
+    """Return −log of the mean intensity of the rays of each bin: (angle, u · s) → (angle, u)."""
+    split = line_integrals.unflatten(-1, (-1, samples))
+    return math.log(samples) - torch.logsumexp(-split, dim=-1)

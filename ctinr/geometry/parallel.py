@@ -1,0 +1,132 @@
+"""The parallel beam: every view sees the object along one direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ctinr import checks
+from ctinr.geometry.detector import Detector
+from ctinr.geometry.grid import Grid
+from ctinr.geometry.rays import Rays
+
+# Four turns of a scanner that records absolute angles are plausible; 180 of anything is degrees.
+LARGEST_ANGLE = 8 * math.pi
+
+
+@dataclass(frozen=True)
+class ParallelBeam:
+    """A parallel-beam scan in two dimensions.
+
+    The ray of angle θ and detector coordinate u is the set of points (x, y) with
+    ``x cos θ + y sin θ = u``; its direction is (−sin θ, cos θ).
+
+    Parameters
+    ----------
+    angles : sequence of float
+        Angle of every view, radians. A half turn is given without its end point, which repeats
+        the first view mirrored.
+    detector : Detector
+        A line of bins.
+
+    Raises
+    ------
+    ValueError
+        If there is no view, an angle is not finite, or the angles look like degrees.
+    """
+
+    angles: tuple[float, ...]
+    detector: Detector
+
+    def __init__(self, angles: Iterable[float], detector: Detector) -> None:
+        values = np.asarray(list(angles), dtype=np.float64)
+        checks.require(values.ndim == 1, "angles", "be a list of numbers", values)
+        checks.finite_values(values, "angles")
+        largest = float(np.abs(values).max())
+        checks.require(
+            largest <= LARGEST_ANGLE,
+            "angles",
+            "be in radians",
+            f"values up to {largest:g}, which look like degrees",
+            "Convert them with numpy.deg2rad.",
+        )
+        checks.require(
+            len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape)
+        )
+        object.__setattr__(self, "angles", tuple(values.tolist()))
+        object.__setattr__(self, "detector", detector)
+
+    @property
+    def num_views(self) -> int:
+        """Number of views."""
+        return len(self.angles)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a sinogram: (angle, u)."""
+        return (len(self.angles), self.detector.shape[0])
+
+    @property
+    def field_of_view(self) -> float:
+        """Radius of the disk around the axis of rotation that every view sees whole, mm."""
+        return self.detector.extent[0] / 2 - abs(self.detector.offset[0])
+
+    def covers(self, grid: Grid) -> bool:
+        """Tell whether every view sees the whole of the grid's inscribed ellipse.
+
+        Objects that fill the grid's corners as well need a wider detector; a grid whose inscribed
+        ellipse does not fit is truncated in some views and cannot be reconstructed exactly.
+        """
+        angles = np.asarray(self.angles)
+        along = np.stack([np.sin(angles), np.cos(angles)])
+        half = np.asarray(grid.extent)[:, None] / 2
+        middle = np.asarray(grid.center) @ along
+        reach = np.sqrt(((half * along) ** 2).sum(axis=0))
+        low = self.detector.offset[0] - self.detector.extent[0] / 2
+        high = self.detector.offset[0] + self.detector.extent[0] / 2
+        slack = self.detector.pitch[0]
+        return bool(((middle - reach >= low - slack) & (middle + reach <= high + slack)).all())
+
+    def __getitem__(self, selection: Any) -> ParallelBeam:
+        """Return the geometry with the selected views (slice, list, boolean mask or index)."""
+        chosen = np.atleast_1d(np.asarray(self.angles)[_as_selection(selection)])
+        return replace(self, angles=tuple(chosen.tolist()))
+
+    def rays(self) -> Rays:
+        """Return the ray of every view and bin, as an array of shape (angle, u)."""
+        angles = np.asarray(self.angles)[:, None]
+        u = self.detector.bin_centers()[None, :]
+        cosine, sine = np.broadcast_arrays(np.cos(angles), np.sin(angles), u)[:2]
+        points = np.stack([u * cosine, u * sine], axis=-1)
+        return Rays(points, np.stack([-sine, cosine], axis=-1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `from_dict` takes."""
+        return {
+            "beam": "parallel",
+            "angles": list(self.angles),
+            "detector": self.detector.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ParallelBeam:
+        """Return the geometry that `to_dict` described."""
+        checks.one_of(values["beam"], "beam", ("parallel",))
+        return cls(values["angles"], Detector.from_dict(values["detector"]))
+
+
+def _as_selection(selection: Any) -> Any:
+    """Return what numpy can index with; sequences, arrays and tensors become arrays."""
+    if isinstance(selection, slice | int | np.integer):
+        return selection
+    return np.asarray(selection)
+
+
+def equal_angles(num_views: int, *, span: float = math.pi) -> tuple[float, ...]:
+    """Return `num_views` equally spaced angles over [0, span), radians, without the end point."""
+    num_views = checks.count(num_views, "num_views")
+    return tuple((np.arange(num_views) * (checks.positive(span, "span") / num_views)).tolist())

@@ -1,0 +1,87 @@
+"""The layout that every family builds, and the two groups of its parameters."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ctinr import checks
+from ctinr.networks.linear import Linear
+
+
+class CoordinateNetwork(nn.Module):
+    """A function of points: a body of activated layers, then one linear layer.
+
+    Parameters
+    ----------
+    body
+        From points to the last hidden activations; its first linear layer takes the coordinates.
+    output
+        From those activations to values. The values are linear in its weights.
+
+    Raises
+    ------
+    ValueError
+        If the body contains no linear layer.
+
+    Notes
+    -----
+    The first layer sees coordinates and the output layer makes values: both are thin, and both
+    need full precision. The linear layers between them, `hidden`, are square and hold nearly
+    all the work: they are the ones for an optimiser of matrices and for short formats.
+    """
+
+    def __init__(self, body: nn.Sequential, *, output: Linear) -> None:
+        super().__init__()
+        has_linear = any(isinstance(layer, Linear) for layer in body)
+        checks.require(has_linear, "body", "contain a Linear layer", f"{len(body)} layers without")
+        self.body = body
+        self.output = output
+
+    @property
+    def linears(self) -> list[Linear]:
+        """The linear layers of the body, from the coordinates on."""
+        return [layer for layer in self.body if isinstance(layer, Linear)]
+
+    @property
+    def hidden(self) -> list[Linear]:
+        """The linear layers from hidden activations to hidden pre-activations."""
+        return self.linears[1:]
+
+    @property
+    def axes(self) -> int:
+        """The number of coordinates of a point."""
+        return self.linears[0].weight.shape[1]
+
+    def features(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points width"]:
+        """Return the last hidden activations: the basis in which the values are linear.
+
+        Raises
+        ------
+        ValueError
+            If the last axis of points is not the number of coordinates of the network.
+        """
+        what = "a point of this network"
+        checks.trailing_shape(points, "points", shape=(self.axes,), what=what)
+        return self.body(points)
+
+    def forward(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points channels"]:
+        """Return the values at the points, for any number of leading axes."""
+        return self.output(self.features(points))
+
+
+def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
+    """Return the weights between hidden layers, without the input and the output layer.
+
+    A module that is not a `CoordinateNetwork` has none, since its layout is not known: all its
+    parameters are then `other_parameters`.
+    """
+    if not isinstance(network, CoordinateNetwork):
+        return []
+    return [layer.weight for layer in network.hidden]
+
+
+def other_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Return every parameter that is not one of the `hidden_matrices`, in the network's order."""
+    hidden = {id(matrix) for matrix in hidden_matrices(network)}
+    return [parameter for parameter in network.parameters() if id(parameter) not in hidden]

@@ -1,0 +1,65 @@
+"""The wavelet as a table, in plain torch: the documentation and the oracle of every engine.
+
+psi is the second-order (linear) B-spline wavelet of Chui and Wang, "On compactly supported spline
+wavelets and a duality principle", Trans. AMS 330 (1992), doi:10.1090/S0002-9947-1992-1076613-3.
+It is also a sum of seven ReLUs::
+
+    psi(u) = (r(u) - 8 r(u - 1/2) + 23 r(u - 1) - 32 r(u - 3/2)
+              + 23 r(u - 2) - 8 r(u - 5/2) + r(u - 3)) / 6,         r(u) = max(u, 0)
+
+That sum is how the wavelet is defined, not how it is computed: beyond the support its terms grow
+and cancel, so in short formats it returns rounding errors larger than the peak. The table is
+exact: between two breakpoints psi is one line, and outside of them it is zero.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+BREAKPOINTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+VALUES = (0.0, 1 / 12, -6 / 12, 10 / 12, -6 / 12, 1 / 12, 0.0)
+SLOPES = (1 / 6, -7 / 6, 8 / 3, -8 / 3, 7 / 6, -1 / 6)
+
+
+def value(x: Float[Tensor, "*shape"], scale: float) -> Float[Tensor, "*shape"]:
+    """Return psi(scale * x); formats shorter than float32 are evaluated in float32.
+
+    Parameters
+    ----------
+    x
+        Pre-activations, any shape, no unit.
+    scale
+        The factor c that multiplies them.
+    """
+    argument = _argument(x, scale)
+    piece = _piece(argument)
+    starts = argument.new_tensor((0.0, *BREAKPOINTS))
+    heights = argument.new_tensor((0.0, *VALUES))
+    # Clamped, so that an infinite argument meets its slope of zero as a finite number.
+    distance = argument.clamp(BREAKPOINTS[0], BREAKPOINTS[-1]) - starts[piece]
+    return (heights[piece] + _slopes(argument)[piece] * distance).to(x.dtype)
+
+
+def slope(
+    grad: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], scale: float
+) -> Float[Tensor, "*shape"]:
+    """Return grad * scale * psi'(scale * x), with psi' continuous from the right at the kinks."""
+    argument = _argument(x, scale)
+    return grad.contiguous() * (_slopes(argument) * scale)[_piece(argument)].to(grad.dtype)
+
+
+def _argument(x: Tensor, scale: float) -> Tensor:
+    """Return scale * x, contiguous, in float32 or better."""
+    return x.contiguous().to(torch.promote_types(x.dtype, torch.float32)) * scale
+
+
+def _piece(argument: Tensor) -> Tensor:
+    """Return 0 left of the support, 1 to 6 in it, 7 right of it; a kink belongs to its right."""
+    return torch.bucketize(argument, argument.new_tensor(BREAKPOINTS), right=True)
+
+
+def _slopes(like: Tensor) -> Tensor:
+    """Return the slope of each of the eight pieces."""
+    return like.new_tensor((0.0, *SLOPES, 0.0))

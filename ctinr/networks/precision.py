@@ -1,0 +1,52 @@
+"""When and where a coordinate network takes its matrix products in bfloat16."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ctinr import checks
+from ctinr.networks.coordinate import CoordinateNetwork
+
+
+def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
+    """Take the matrix products between hidden layers in a format; None undoes it.
+
+    Activations, accumulation, biases and the weights that an optimiser updates stay as they
+    are. So do the products of the first and the last layer: they cost next to nothing, and
+    eight significant bits would merge neighbouring pixels and round the values to 256 greys.
+
+    Parameters
+    ----------
+    network
+        A `CoordinateNetwork`, changed in place. Any other module is accepted with None only.
+    dtype
+        ``torch.bfloat16``, or None for products in the format of the activations.
+
+    Raises
+    ------
+    ValueError
+        If dtype is another one.
+    TypeError
+        If the network is not a `CoordinateNetwork`, so that its hidden layers are not known.
+    """
+    checks.one_of(dtype, "dtype", (torch.bfloat16, None))
+    if isinstance(network, CoordinateNetwork):
+        for layer in network.hidden:
+            layer.product_dtype = dtype
+    elif dtype is not None:
+        given, remedy = type(network).__name__, "Use None, or a network that a family built."
+        raise TypeError(checks.message("network", "be a CoordinateNetwork", given, remedy))
+
+
+def bf16_is_fast(device: torch.device | str) -> bool:
+    """Return whether a device multiplies bfloat16 matrices in hardware.
+
+    On CUDA, compute capability 8 and newer; on a CPU, AVX-512 BF16 (processors with AMX have
+    it too). Without it the products are emulated, tens of times slower than float32.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # The public torch.cpu.get_capabilities() is younger than the oldest torch we support.
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -1,0 +1,6 @@
+"""The X-ray transform as an operator, and the table of engines that can compute it."""
+
+from ctinr.projectors.projector import Projector, available_backends
+from ctinr.projectors.registry import BACKENDS, Backend
+
+__all__ = ["BACKENDS", "Backend", "Projector", "available_backends"]

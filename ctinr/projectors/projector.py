@@ -1,0 +1,102 @@
+"""The X-ray transform as a linear operator."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.geometry import Grid, ParallelBeam
+from ctinr.operators import LinearOperator
+from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
+
+
+@final
+class Projector(LinearOperator):
+    """The X-ray transform: line integrals of an image along the rays of a geometry.
+
+    Maps images `(*batch, y, x)` in 1/mm to sinograms `(*batch, angle, u)` without unit. ``A.T``
+    is the exact transpose, not the backprojection of an analytic formula.
+
+    Parameters
+    ----------
+    geometry : ParallelBeam
+        The rays; mm and radians.
+    grid : Grid
+        The cells of the image, two-dimensional.
+    backend : str
+        The engine, or "auto" for the first in the registry that can run on the tensor at hand.
+
+    Raises
+    ------
+    TypeError
+        If geometry or grid have another type.
+    ValueError
+        If the grid is not two-dimensional or the engine is unknown.
+    BackendUnavailable
+        When applied, if the engine asked for cannot run; there is no silent fallback.
+    """
+
+    def __init__(self, geometry: ParallelBeam, grid: Grid, backend: str = "auto") -> None:
+        if not isinstance(geometry, ParallelBeam):
+            raise TypeError(checks.message("geometry", "be a ParallelBeam", geometry))
+        if not isinstance(grid, Grid):
+            raise TypeError(checks.message("grid", "be a Grid", grid))
+        checks.require(len(grid.shape) == 2, "grid", "have two axes", repr(grid.shape))
+        if backend != "auto":
+            backend_named(backend)
+        self._geometry, self._grid, self._backend = geometry, grid, backend
+        self._engines: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        views, bins = self._geometry.shape
+        chosen = self._backend
+        if chosen == "auto":
+            chosen = f"auto: {self.backend('cpu', torch.float32).name} on the CPU"
+        return f"Projector({views} views x {bins} bins, {self._grid!r}, backend={chosen})"
+
+    @property
+    def geometry(self) -> ParallelBeam:
+        """The rays."""
+        return self._geometry
+
+    @property
+    def domain(self) -> Grid:
+        """The grid of the images."""
+        return self._grid
+
+    @property
+    def range(self) -> ParallelBeam:
+        """The geometry, whose shape is that of a sinogram."""
+        return self._geometry
+
+    def backend(self, device: torch.device | str, dtype: torch.dtype) -> Backend:
+        """Return the engine that handles tensors of this device and dtype."""
+        return choose(self._backend, self._geometry, self._grid, device, dtype)
+
+    def restricted(self, selection: Any) -> Projector:
+        """Return the projector of the selected views."""
+        return Projector(self._geometry[selection], self._grid, self._backend)
+
+    def on_grid(self, grid: Grid) -> Projector:
+        """Return the projector of the same rays through another grid."""
+        return Projector(self._geometry, grid, self._backend)
+
+    def _engine(self, x: Tensor) -> Any:
+        backend = self.backend(x.device, x.dtype)
+        if backend.name not in self._engines:
+            self._engines[backend.name] = backend.load()(self._geometry, self._grid)
+        return self._engines[backend.name]
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._engine(x).forward(x)
+
+    def _transposed(self, y: Tensor) -> Tensor:
+        return self._engine(y).transposed(y)
+
+
+def available_backends() -> tuple[str, ...]:
+    """Return the names of all engines, in order of preference."""
+    return tuple(backend.name for backend in BACKENDS)

@@ -1,0 +1,105 @@
+"""The table of engines that can compute the X-ray transform, in order of preference."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ctinr import checks
+from ctinr.geometry import Grid, ParallelBeam
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One engine: where it is, what it needs, and what it can do.
+
+    Parameters
+    ----------
+    name : str
+        The name it is asked for by.
+    target : str
+        ``module:class``, imported on first use; the class takes (geometry, grid) and has
+        `forward` and `transposed` on (batch, …) tensors.
+    requires : tuple of (str, str)
+        Modules that must be importable, each with the command that installs it.
+    beams : tuple of type
+        Geometries it handles.
+    devices, dtypes : tuple
+        Device types and dtypes it handles; no devices means any.
+    adjoint_gap : float
+        Declared relative error of the transpose; 0 for a matched pair.
+    """
+
+    name: str
+    target: str
+    requires: tuple[tuple[str, str], ...] = ()
+    beams: tuple[type, ...] = (ParallelBeam,)
+    devices: tuple[str, ...] = ()
+    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
+    adjoint_gap: float = 0.0
+
+    def obstacle(
+        self, geometry: object, grid: Grid, device: torch.device | str, dtype: torch.dtype
+    ) -> str | None:
+        """Return why this engine cannot be used here, as a sentence, or None if it can."""
+        for module, command in self.requires:
+            if importlib.util.find_spec(module) is None:
+                return f"The module {module} is not installed; run: {command}."
+        if not isinstance(geometry, self.beams):
+            names = ", ".join(beam.__name__ for beam in self.beams)
+            return f"It handles {names}, not {type(geometry).__name__}."
+        kind = torch.device(device).type
+        if self.devices and kind not in self.devices:
+            return f"It runs on {', '.join(self.devices)}, not on {kind}."
+        if dtype not in self.dtypes:
+            return f"It handles {', '.join(map(str, self.dtypes))}, not {dtype}."
+        return None
+
+    def load(self) -> type[Any]:
+        """Import the engine and return its class."""
+        module, _, name = self.target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(
+        name="numba",
+        target="ctinr.projectors.backends.numba_joseph:NumbaJoseph",
+        requires=(("numba", "pip install numba"),),
+        devices=("cpu",),
+    ),
+    Backend(name="torch", target="ctinr.projectors.backends.torch_joseph:TorchJoseph"),
+)
+
+
+def backend_named(name: str) -> Backend:
+    """Return the engine of that name, or raise a ValueError that lists them."""
+    names = [backend.name for backend in BACKENDS]
+    return BACKENDS[names.index(checks.one_of(name, "backend", names))]
+
+
+def choose(
+    name: str, geometry: object, grid: Grid, device: torch.device | str, dtype: torch.dtype
+) -> Backend:
+    """Return the engine asked for, or for "auto" the first that can run here.
+
+    Raises
+    ------
+    BackendUnavailable
+        With the table of obstacles, if it cannot run. Nothing else is tried in its place.
+    """
+    asked = BACKENDS if name == "auto" else (backend_named(name),)
+    obstacles = [backend.obstacle(geometry, grid, device, dtype) for backend in asked]
+    for backend, obstacle in zip(asked, obstacles, strict=True):
+        if obstacle is None:
+            return backend
+    table = "\n".join(f"  {b.name}: {o}" for b, o in zip(asked, obstacles, strict=True))
+    others = [b.name for b in BACKENDS if b.obstacle(geometry, grid, device, dtype) is None]
+    hint = f"These can: {', '.join(others)}." if others else "No engine can."
+    raise checks.BackendUnavailable(
+        f"backend {name!r} cannot run on {device} with {dtype}:\n{table}\n{hint}"
+    )

@@ -1,0 +1,213 @@
+"""Figures of a comparison, as PNG: images, errors, a profile, convergence, choices.
+
+Every figure is a function of the comparison and a style, and is None where there is nothing to
+show: errors without a truth, convergence of direct methods.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctinr.geometry import Grid
+from ctinr.report import wording
+from ctinr.report.choices import choices
+from ctinr.report.comparison import Comparison
+from ctinr.report.row import UNIT, Row
+from ctinr.report.style import (
+    DPI,
+    IMAGE_DPI,
+    LIGHT,
+    Style,
+    blank,
+    color_of,
+    dress,
+    legend,
+    png,
+    round_length,
+)
+from ctinr.report.window import as_array, edges, error_limit, grey_window, pictures
+
+WIDTH = 10.0
+MOST_COLUMNS = 4
+
+
+def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
+    """Show all images side by side on one grey scale, in their physical proportions."""
+    found = pictures(comparison)
+    if not found:
+        return None
+    window = grey_window(comparison)
+    figure, panels = _panels(comparison.scan.grid, len(found), style)
+    for axes, (label, image) in zip(panels, found.items(), strict=True):
+        shown = axes.imshow(
+            image,
+            cmap="gray",
+            vmin=window.low,
+            vmax=window.high,
+            extent=edges(comparison.scan.grid),
+        )
+        axes.set_title(label, fontsize=11, color=style.ink, loc="left")
+        _subtitle(axes, comparison, label, style)
+    _scale_bar(panels[0], comparison.scan.grid)
+    _color_bar(figure, shown, panels, style)
+    figure.supxlabel(f"grey scale: {window}", fontsize=9, color=style.muted)
+    return figure
+
+
+def errors(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
+    """Show image − truth of every method on one symmetric scale; None without a truth."""
+    truth = comparison.scan.truth
+    if truth is None or not comparison.rows:
+        return None
+    maps = [as_array(row.reconstruction.image) - as_array(truth) for row in comparison.rows]
+    limit = error_limit(comparison)
+    figure, panels = _panels(comparison.scan.grid, len(maps), style)
+    for axes, row, values in zip(panels, comparison.rows, maps, strict=True):
+        shown = axes.imshow(
+            values,
+            cmap=style.diverging,
+            vmin=-limit,
+            vmax=limit,
+            extent=edges(comparison.scan.grid),
+        )
+        axes.set_title(row.label, fontsize=11, color=style.ink, loc="left")
+    _color_bar(figure, shown, panels, style, extend="both")
+    ends = f"−{wording.number(limit)} to {wording.number(limit)} {UNIT}"
+    text = f"image − truth: {ends} (99.5th percentile of all errors)"
+    figure.supxlabel(text, fontsize=9, color=style.muted)
+    return figure
+
+
+def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
+    """Show the values along one row through the object's centre of mass."""
+    found = pictures(comparison)
+    if not found:
+        return None
+    reference, window = next(iter(found.values())), grey_window(comparison)
+    row, grid = middle_row(reference), comparison.scan.grid
+    y, x = grid.cell_centers(0)[row], grid.cell_centers(1)
+    figure = blank(style, width=WIDTH, height=3.6)
+    where, axes = figure.subplots(1, 2, width_ratios=(1, 3.2))
+    where.imshow(reference, cmap="gray", vmin=window.low, vmax=window.high, extent=edges(grid))
+    where.axhline(y, color="#ff5c39", linewidth=1.2)
+    where.set_axis_off()
+    dress(axes, style).set(xlabel="x, mm", ylabel=f"attenuation, {UNIT}")
+    if comparison.scan.truth is not None:
+        axes.plot(x, found["Truth"][row], color=style.ink, linewidth=3, alpha=0.35, label="Truth")
+    for line in comparison.rows:
+        values = as_array(line.reconstruction.image)[row]
+        axes.plot(x, values, **_stroke(line), label=line.label)
+    axes.margins(x=0)
+    axes.set_title(f"row at y = {y:.1f} mm", fontsize=10, color=style.muted, loc="left")
+    legend(axes, style, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=len(found))
+    return figure
+
+
+def middle_row(image: np.ndarray) -> int:
+    """Return the row of an image's centre of mass."""
+    weight = np.clip(image, 0, None).sum(axis=1)
+    total = float(weight.sum())
+    if total <= 0:
+        return len(weight) // 2
+    return round(float((weight * np.arange(len(weight))).sum()) / total)
+
+
+def convergence(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
+    """Show how the iterative methods got on over time; direct ones are level lines."""
+    moving = [row for row in comparison.rows if row.convergence and len(row.convergence.values) > 1]
+    if not moving:
+        return None
+    figure = blank(style, width=WIDTH, height=3.6)
+    axes = dress(figure.subplots(), style)
+    for row in moving:
+        axes.plot(*_curve(row, comparison.truth_known), **_stroke(row), label=row.label)
+    axes.set(xlabel="time of the final fit, s", xlim=(0, None))
+    if comparison.truth_known:
+        for row in comparison.rows:
+            if row not in moving:
+                level = row.metrics["psnr"]
+                axes.axhline(level, **{**_stroke(row), "linestyle": ":"}, label=row.label)
+        axes.set_ylabel("PSNR against the truth, dB")
+    else:
+        axes.set(ylabel="loss, relative to the first", yscale="log")
+    legend(axes, style, loc="best")
+    return figure
+
+
+def _curve(row: Row, truth_known: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and numbers of a row that has a convergence."""
+    curve = row.convergence
+    seconds, values = np.asarray(curve.seconds), np.asarray(curve.values)  # type: ignore[union-attr]
+    return (seconds, values) if truth_known else (seconds, values / max(abs(values[0]), 1e-300))
+
+
+FIGURES: Mapping[str, Callable[[Comparison, Style], Figure | None]] = MappingProxyType(
+    {
+        "images": images,
+        "errors": errors,
+        "profile": profile,
+        "convergence": convergence,
+        "choices": choices,
+    }
+)
+
+
+def draw(comparison: Comparison, style: Style = LIGHT) -> dict[str, bytes]:
+    """Return every figure that there is something to show in, by its name, as PNG."""
+    drawn = {name: figure(comparison, style) for name, figure in FIGURES.items()}
+    return {
+        name: png(figure, dpi=IMAGE_DPI if name in ("images", "errors") else DPI)
+        for name, figure in drawn.items()
+        if figure is not None
+    }
+
+
+# ------------------------------------------------------------------ parts of figures
+
+
+def _stroke(row: Row) -> dict[str, Any]:
+    linestyle = "--" if row.oracle else "-"
+    return {"color": color_of(row), "linewidth": 1.4, "linestyle": linestyle}
+
+
+def _panels(grid: Grid, count: int, style: Style) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels in the proportions of the grid."""
+    rows = math.ceil(count / MOST_COLUMNS)
+    columns = math.ceil(count / rows)
+    panel = (WIDTH - 1.0) / columns
+    height = rows * (min(panel * grid.extent[0] / grid.extent[1], 2 * panel) + 0.45) + 0.4
+    figure = blank(style, width=WIDTH, height=height)
+    panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+    for axes in panels:
+        axes.set_axis_off()
+    return figure, panels[:count]
+
+
+def _subtitle(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
+    psnr = [row.metrics["psnr"] for row in comparison.rows if row.label == label and row.metrics]
+    if psnr:
+        axes.set_title(wording.decibel(psnr[0]), fontsize=9, color=style.muted, loc="right")
+
+
+def _color_bar(figure: Figure, shown, panels: list[Axes], style: Style, **settings) -> None:
+    bar = figure.colorbar(shown, ax=panels, fraction=0.025, pad=0.01, **settings)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(colors=style.muted, labelsize=8, length=2)
+    bar.set_label(UNIT, color=style.muted, fontsize=9)
+
+
+def _scale_bar(axes: Axes, grid: Grid) -> None:
+    """Draw a bar of a round length in a corner, and say how long it is."""
+    left, _, bottom, _ = edges(grid)
+    length = round_length(grid.extent[1] / 4)
+    x, y = left + 0.05 * grid.extent[1], bottom - 0.05 * grid.extent[0]
+    axes.plot([x, x + length], [y, y], color="white", linewidth=2, solid_capstyle="butt")
+    text = f"{wording.number(length)} mm"
+    axes.text(x, y - 0.02 * grid.extent[0], text, color="white", fontsize=8, va="bottom")

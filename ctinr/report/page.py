@@ -1,0 +1,223 @@
+"""What the page says about a comparison, in words; how it looks is the template's matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ctinr.data import Scan
+from ctinr.report import wording
+from ctinr.report.choices import spelled, spelled_choice
+from ctinr.report.comparison import Comparison
+from ctinr.report.row import UNIT, Row
+from ctinr.report.style import color_of
+from ctinr.report.window import grey_window
+
+METADATA_TITLES: Mapping[str, str] = {
+    "source": "Source",
+    "protocol": "Protocol",
+    "photons": "Photons a ray",
+    "center": "Axis of rotation",
+    "slice": "Slice",
+    "noise": "Noise",
+}
+PARAMETERS_SHOWN = 8
+
+
+def words(comparison: Comparison) -> dict[str, Any]:
+    """Return every text of the page by its name in the template."""
+    scan, record = comparison.scan, comparison.record
+    return {
+        "title": title(scan),
+        "summary": summary(scan),
+        "version": record.get("versions", {}).get("ctinr", ""),
+        "started": record.get("started", ""),
+        "verdict": comparison.verdict(),
+        "oracle_note": comparison.oracle_note(),
+        "notes": list(comparison.notes),
+        "warnings": comparison.warnings,
+        "methods": _methods(comparison),
+        "score_unit": "dB PSNR" if comparison.truth_known else "% error",
+        "score_meaning": _score_meaning(comparison),
+        "table_caption": _table_caption(comparison),
+        "data_range": str(comparison.data_range) if comparison.data_range else "",
+        "window": str(grey_window(comparison)) if comparison.rows else "",
+        "unit": UNIT,
+        "whole": _whole(record),
+        "convergence_text": _convergence_text(comparison),
+        "scan_facts": scan_facts(scan),
+        "run_facts": run_facts(record),
+    }
+
+
+def title(scan: Scan) -> str:
+    """Return the name of a scan."""
+    return str(scan.metadata.get("title") or scan.metadata.get("source") or "A scan")
+
+
+def summary(scan: Scan) -> str:
+    """Return the scan in one line: views, bins, image."""
+    views, bins = scan.geometry.shape
+    rows, columns = scan.grid.shape
+    return (
+        f"Parallel beam, {wording.counted(views, 'view')} of {bins:,} bins, "
+        f"reconstructed on {rows} × {columns} cells."
+    )
+
+
+def scan_facts(scan: Scan) -> list[tuple[str, str]]:
+    """Return what is known about a scan as terms and values, units included."""
+    views, bins = scan.geometry.shape
+    degrees = np.rad2deg(np.asarray(scan.geometry.angles))
+    detector, (height, width) = scan.geometry.detector, scan.grid.extent
+    cell = " × ".join(f"{wording.number(step, 4)}" for step in scan.grid.spacing)
+    span = f"{wording.number(degrees.min(), 4)}° to {wording.number(degrees.max(), 4)}°"
+    facts = [
+        ("Views", f"{views:,} from {span}"),
+        ("Detector", f"{bins:,} bins of {wording.number(detector.pitch[0], 4)} mm"),
+        ("Offset", f"{wording.number(detector.offset[0], 4)} mm"),
+        ("Image", f"{scan.grid.shape[0]} × {scan.grid.shape[1]} cells of {cell} mm"),
+        ("Field", f"{wording.number(height, 4)} × {wording.number(width, 4)} mm"),
+        ("Values", f"attenuation in {UNIT}; line integrals have no unit"),
+        ("Truth", "known" if scan.truth is not None else "not known"),
+    ]
+    known = [(key, scan.metadata[key]) for key in METADATA_TITLES if key in scan.metadata]
+    return facts + [(METADATA_TITLES[key], spelled(value)) for key, value in known]
+
+
+def run_facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the run record as terms and values."""
+    versions = record.get("versions", {})
+    facts = {
+        "Command": " ".join(record.get("command", ())),
+        "Engine": record.get("engine", ""),
+        "Precision": record.get("precision", ""),
+        "Seed": record.get("seed", ""),
+        "Withheld": _withheld_views(record.get("withheld_views", ())),
+        "Started": record.get("started", ""),
+        "Machine": record.get("machine", ""),
+        "Threads": record.get("threads", ""),
+        "Python": record.get("python", ""),
+        "Packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+    return [(term, str(value)) for term, value in facts.items() if str(value)]
+
+
+def _withheld_views(views: Any) -> str:
+    if not views:
+        return ""
+    return f"{wording.counted(len(views), 'view')}: {', '.join(str(view) for view in views)}"
+
+
+# ------------------------------------------------------------------ methods
+
+
+def _methods(comparison: Comparison) -> list[dict[str, Any]]:
+    ranking = [row.key for row, _ in comparison.ranking()]
+    judged = [row for row in comparison.rows if not row.oracle]
+    best = {
+        "psnr": _best(judged, lambda row: -row.metrics.get("psnr", math.nan)),
+        "ssim": _best(judged, lambda row: -row.metrics.get("ssim", math.nan)),
+        "rmse": _best(judged, lambda row: row.metrics.get("rmse", math.nan)),
+        "withheld": _best(judged, lambda row: _or_nan(row.withheld_error)),
+    }
+    return [
+        _method(row, comparison)
+        | {
+            "best": {name: key == row.key for name, key in best.items()},
+            "first": len(ranking) > 1 and row.key == ranking[0] and not comparison.level(),
+        }
+        for row in comparison.rows
+    ]
+
+
+def _method(row: Row, comparison: Comparison) -> dict[str, Any]:
+    withheld = "–" if row.withheld_error is None else wording.percent(row.withheld_error)
+    psnr = row.metrics.get("psnr")
+    score = "–" if psnr is None else wording.decibel(psnr).removesuffix(" dB")
+    return {
+        "label": row.label,
+        "color": color_of(row),
+        "oracle": row.oracle,
+        "remark": "interrupted" if row.interrupted else "",
+        "psnr": score,
+        "ssim": f"{row.metrics['ssim']:.3f}" if "ssim" in row.metrics else "–",
+        "rmse": wording.number(row.metrics["rmse"]) if "rmse" in row.metrics else "–",
+        "withheld": withheld,
+        "seconds": wording.duration(row.seconds),
+        "memory": wording.memory(row.peak_memory),
+        "score": score if comparison.truth_known else withheld.removesuffix(" %"),
+        "score_aside": f"{wording.duration(row.seconds)} · {wording.memory(row.peak_memory)}",
+        "chosen": chosen_text(row),
+        "parameters": _parameters_text(row),
+    }
+
+
+def chosen_text(row: Row) -> str:
+    """Return how a row's parameter was chosen, in a sentence or two."""
+    if not row.chosen:
+        return "Run as given; nothing was chosen."
+    value, rule = spelled_choice(row), str(row.chosen.get("rule", "")).rstrip(".")
+    candidates = len(row.chosen.get("candidates") or ())
+    tried = f" {candidates} candidates were tried." if candidates > 1 else ""
+    value = value[:1].upper() + value[1:]
+    return f"{value}: {rule}.{tried}" if rule else f"{value}.{tried}"
+
+
+def _parameters_text(row: Row) -> str:
+    """Return what the method was run with, and why it ended."""
+    run = row.reconstruction
+    shown = list(run.parameters.items())[:PARAMETERS_SHOWN]
+    parts = [f"{key.replace('_', ' ')} {spelled(value)}" for key, value in shown]
+    if run.iterations:
+        parts.append(f"{wording.counted(run.iterations, 'iteration')}, ended by {run.stopped_by}")
+    return "; ".join(parts)
+
+
+def _best(rows: list[Row], score: Any) -> str:
+    scored = [(score(row), row.key) for row in rows if not math.isnan(score(row))]
+    return min(scored)[1] if len(scored) > 1 else ""
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+# ------------------------------------------------------------------ captions
+
+
+def _score_meaning(comparison: Comparison) -> str:
+    if not comparison.truth_known:
+        return "Lower is better: the relative error on views withheld while parameters were chosen."
+    return f"Higher is better. Data range {comparison.data_range}."
+
+
+def _table_caption(comparison: Comparison) -> str:
+    text = (
+        "The error on withheld views is ‖A x − y‖ / ‖y‖ of the fit that did not see them. Time "
+        "includes the choice of parameters; memory is the most that was resident in the process."
+    )
+    if not comparison.truth_known:
+        return f"The truth is not known, so there is no PSNR. {text}"
+    return f"PSNR and SSIM refer to the data range {comparison.data_range}. {text}"
+
+
+def _convergence_text(comparison: Comparison) -> str:
+    if not comparison.truth_known:
+        return "The loss of each method relative to its first; losses of two methods are not alike."
+    return (
+        "PSNR over the time of the final fit, the choice of parameters left out. It was recorded "
+        "for this figure only; no method saw it."
+    )
+
+
+def _whole(record: Mapping[str, Any]) -> dict[str, str] | None:
+    if "seconds" not in record:
+        return None
+    return {
+        "seconds": wording.duration(record["seconds"]),
+        "memory": wording.memory(record.get("peak_memory")),
+    }

@@ -1,0 +1,35 @@
+"""Objects whose image and whose line integrals are both known exactly.
+
+They know no operator and no file, so they can judge them all.
+"""
+
+from phantoms.forbild_head import forbild_head
+from phantoms.forbild_thorax import forbild_thorax
+from phantoms.phantom import Phantom
+from phantoms.published import WATER
+from phantoms.registry import by_name, catalogue
+from phantoms.shapes import Box, Ellipse, HalfPlane
+from phantoms.shepp_logan import shepp_logan
+from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
+from phantoms.terms import Bump, Solid, Term
+
+__all__ = [
+    "WATER",
+    "Box",
+    "Bump",
+    "Ellipse",
+    "HalfPlane",
+    "Phantom",
+    "Solid",
+    "Term",
+    "box",
+    "bump",
+    "by_name",
+    "catalogue",
+    "disk",
+    "forbild_head",
+    "forbild_thorax",
+    "random_ellipses",
+    "shepp_logan",
+    "smooth_blobs",
+]

@@ -1,0 +1,48 @@
+"""The phantoms that commands can be asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from phantoms import checks
+from phantoms.forbild_head import forbild_head
+from phantoms.forbild_thorax import forbild_thorax
+from phantoms.phantom import Phantom
+from phantoms.shepp_logan import shepp_logan
+from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
+
+catalogue: Mapping[str, Callable[[int], Phantom]] = MappingProxyType(
+    {
+        "shepp-logan": lambda seed: shepp_logan(),
+        "shepp-logan-modified": lambda seed: shepp_logan(contrast="modified"),
+        "forbild-head": lambda seed: forbild_head(),
+        "forbild-thorax": lambda seed: forbild_thorax(),
+        "disk": lambda seed: disk(),
+        "box": lambda seed: box(),
+        "bump": lambda seed: bump(),
+        "random-ellipses": random_ellipses,
+        "smooth-blobs": smooth_blobs,
+    }
+)
+"""From name to a function of the seed; only the random phantoms heed the seed."""
+
+
+def by_name(name: str, seed: int = 0) -> Phantom:
+    """Return the phantom of the catalogue that has this name, with its default sizes.
+
+    Parameters
+    ----------
+    name : str
+        A key of `catalogue`.
+    seed : int
+        What the random ones are drawn with, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no phantom of that name; the message lists those there are.
+    """
+    names = ", ".join(repr(known) for known in catalogue)
+    checks.require(name in catalogue, "name", f"be one of {names}", name)
+    return catalogue[name](checks.count(seed, "seed", least=0))

@@ -1,0 +1,70 @@
+"""Side-by-side timing: the contenders take turns in one run, so drift hits all alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+
+def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, float]:
+    """Return the median seconds of each contender, called once a round after one warm-up."""
+    for call in contenders.values():
+        call()
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            begun = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def machine() -> dict[str, Any]:
+    """Return what a reader must know about the machine to compare."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "vector unit": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": date.today().isoformat(),
+    }
+
+
+def publish(title: str, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Print rows as a table and write them, with the machine, to `out` as JSON."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console().print(table)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{title.split(':', maxsplit=1)[0].replace(' ', '_').lower()}.json"
+    path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=2) + "\n")
+
+
+def parse(description: str) -> argparse.Namespace:
+    """Return the options that every benchmark has: --out and --smoke."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
+    return parser.parse_args()
+

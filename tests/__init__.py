@@ -1,0 +1,1 @@
+"""The tests mirror the tree of the packages; the laws, the rooms and the examples stand above."""

@@ -1,0 +1,35 @@
+"""One place for what every test shares: threads, run-time type checks, and what was skipped."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch, numba and matplotlib are imported, here and in the commands that tests start.
+THREADS = min(2, os.cpu_count() or 1)
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = str(THREADS)
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest  # noqa: E402
+
+from tests import requires, typecheck  # noqa: E402
+
+typecheck.install(("ctinr", "phantoms"))
+
+
+def pytest_report_header() -> list[str]:
+    here = [name for name in requires.OPTIONAL if requires.available(name)]
+    gone = [name for name in requires.OPTIONAL if name not in here]
+    return [
+        f"optional: here: {', '.join(here) or 'nothing'}; missing: {', '.join(gone) or 'nothing'}",
+        f"threads: {THREADS}; annotations of ctinr and phantoms are checked at run time",
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [str(report.longrepr[-1]) for report in reports if isinstance(report.longrepr, tuple)]
+    for name in requires.OPTIONAL:
+        count = sum(requires.reason(name) in text for text in reasons)
+        if count:
+            terminalreporter.write_line(f"skipped for want of {name}: {count}")
