@@ -50,7 +50,7 @@ def positive(value: float, argument: str, remedy: str = "") -> float:
 
 def finite(value: float, argument: str, remedy: str = "") -> float:
     """Return value as a float if it is a finite real number."""
-    if isinstance(value, bool) or not np.isscalar(value) and np.ndim(value) != 0:
+    if isinstance(value, bool | str | bytes) or not np.isscalar(value) and np.ndim(value) != 0:
         raise TypeError(message(argument, "be one real number", value, remedy))
     try:
         number = float(value)
@@ -78,7 +78,7 @@ def fraction(value: float, argument: str, remedy: str = "") -> float:
 def one_of(value: Any, argument: str, choices: Collection[Any]) -> Any:
     """Return value if it is one of the choices."""
     listed = ", ".join(repr(choice) for choice in choices)
-    require(value in choices, argument, f"be one of {listed}", value)
+    require(value in tuple(choices), argument, f"be one of {listed}", value)
     return value
 
 

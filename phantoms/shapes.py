@@ -153,7 +153,7 @@ class Box(Bounded):
 
     def outline(self) -> Array:
         """Return the four corners."""
-        return self._image(np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]]))
+        return self._image(np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float64))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ extended by its own mirror image, must be a smooth function of the angle over th
 it is so for the right axis only. How smooth it is bounded by is known: the Fourier transform of
 a view at frequency ω, as a function of the angle, holds no harmonics beyond about ω R for an
 object of radius R (the double wedge of Vo et al. 2014, doi:10.1364/OE.22.019078; Edholm, Lewitt,
-Lindholm 1986, doi:10.1117/12.966678).
+Lindholm 1986, Proc. SPIE 671).
 
 Here what lies outside the wedge is found by projecting onto the harmonics inside it, which needs
 no equal angles and few views. A shift of the axis by c turns the phases by exp(iωc); the energy
@@ -31,11 +31,13 @@ MOST_VIEWS = 256
 # Highest frequency used, in turns over the detector.
 MOST_FREQUENCIES = 64
 # Harmonics inside the wedge at most, as a fraction of the distinct directions.
-MOST_HARMONICS = 0.45
+MOST_HARMONICS = 0.9
 # Width of the window's slopes as a fraction of its half width.
 SLOPE = 0.2
 # The window follows the axis, the axis the window: this settles in two or three rounds.
 ROUNDS = 5
+
+Bases = tuple[np.ndarray, np.ndarray]
 
 
 def find_center(sinogram: Any, angles: Any) -> float:
@@ -72,12 +74,12 @@ def find_center(sinogram: Any, angles: Any) -> float:
         values, turns = values[chosen], turns[chosen]
     # The derivative between bins k and k + 1 lies at k + 1/2.
     steps = np.diff(values, axis=1)
-    basis, widths, omega = _wedge(turns, steps.shape[1])
+    bases, highest, omega = _wedge(turns, steps.shape[1])
     center = (values.shape[1] - 1) / 2
     window = np.ones(steps.shape[1])
     for _ in range(ROUNDS):
         spectrum = np.fft.rfft(steps * window, axis=1)[:, 1 : 1 + len(omega)]
-        before, center = center, 0.5 + _quietest(_cross(spectrum, basis, widths), omega, steps)
+        before, center = center, 0.5 + _quietest(_cross(spectrum, bases, highest), omega, steps)
         if abs(center - before) < 0.01:
             break
         window = _window(center, values.shape[1])
@@ -117,42 +119,44 @@ def _check_angles(angles: np.ndarray) -> None:
     )
 
 
-def _wedge(angles: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return an orthonormal basis of harmonics, how many are inside the wedge, and at which ω.
+def _wedge(angles: np.ndarray, bins: int) -> tuple[Bases, np.ndarray, np.ndarray]:
+    """Return bases of the even and the odd harmonics, the highest inside the wedge, and the ω.
 
-    The basis has a row for each view and then for each view half a turn on; its first columns
-    span the lowest harmonics, so one factorisation serves every frequency.
+    The first columns of a basis span its lowest harmonics, so that one factorisation serves all
+    frequencies.
     """
-    both = np.concatenate([angles, angles + np.pi])
-    distinct = len(np.unique(np.round(both % (2 * np.pi), 6)))
+    distinct = len(np.unique(np.round(angles % np.pi, 6)))
     omega = 2 * np.pi / bins * np.arange(1, min(MOST_FREQUENCIES, bins // 2) + 1)
     # Bessel functions J_n(z) fall off fast from n = z + O(z^(1/3)) on.
     phase = omega * bins / 2
     highest = np.ceil(phase + 2 + 2 * np.cbrt(phase)).astype(int)
     usable = highest <= MOST_HARMONICS * distinct
-    remedy = "Give the center yourself."
-    given = f"{distinct / 2:g} distinct views"
-    rule = "hold at least 12 distinct views to find the center"
-    checks.require(bool(usable[0]), "angles", rule, given, remedy)
+    rule, remedy = "hold at least 11 distinct views to find the center", "Give the center yourself."
+    checks.require(bool(usable[0]), "angles", rule, f"{distinct} distinct views", remedy)
     omega, highest = omega[usable], highest[usable]
-    orders = np.ravel([[n, -n] for n in range(highest[-1] + 1)])[1:]
-    basis = np.linalg.qr(np.exp(1j * both[:, None] * orders))[0]
-    return basis, 2 * highest + 1, omega
+    bases = []
+    for first in (0, 1):
+        waves = angles[:, None] * np.arange(first, highest[-1] + 1, 2)
+        pairs = np.stack([np.cos(waves), np.sin(waves)], axis=-1).reshape(len(angles), -1)
+        # sin 0 is no function.
+        bases.append(np.linalg.qr(np.delete(pairs, 1, axis=1) if first == 0 else pairs)[0])
+    return (bases[0], bases[1]), highest, omega
 
 
-def _cross(spectrum: np.ndarray, basis: np.ndarray, widths: np.ndarray) -> np.ndarray:
+def _cross(spectrum: np.ndarray, bases: Bases, highest: np.ndarray) -> np.ndarray:
     """Return K(ω): the product, outside the wedge, of the views and of their mirror images.
 
-    With a = (views, 0) and b = (0, mirrored), centring by c gives e^{iωc} a + e^{−iωc} b. The
-    part P of it outside the wedge has the energy |Pa|² + |Pb|² + 2 Re e^{2iωc}⟨Pb, Pa⟩, and
-    ⟨Pb, Pa⟩ = −⟨Qb, Qa⟩ with Q the part inside, as ⟨b, a⟩ = 0. A derivative mirrored changes
-    its sign.
+    With a the views, continued by zeros, and b zeros, continued by the mirrored views, centring
+    by c gives e^{iωc} a + e^{−iωc} b. The part P of it outside the wedge has the energy
+    |Pa|² + |Pb|² + 2 Re e^{2iωc}⟨Pb, Pa⟩, and K = ⟨Pb, Pa⟩ = −⟨Qb, Qa⟩ with Q the part inside,
+    as ⟨b, a⟩ = 0. Half a turn on, even harmonics are the same and odd ones change sign; a mirrored
+    view has the conjugate spectrum, its derivative that with a minus. So K is half the sum of the
+    squared even coefficients less that of the odd ones.
     """
-    views = len(spectrum)
-    straight = basis[:views].conj().T @ spectrum
-    mirrored = -basis[views:].conj().T @ spectrum.conj()
-    inside = np.arange(basis.shape[1])[:, None] < widths
-    return -(mirrored.conj() * straight * inside).sum(axis=0)
+    even, odd = (basis.T @ spectrum for basis in bases)
+    inside_even = np.arange(len(even))[:, None] < 2 * (highest // 2) + 1
+    inside_odd = np.arange(len(odd))[:, None] < 2 * ((highest + 1) // 2)
+    return 0.5 * ((even**2 * inside_even).sum(axis=0) - (odd**2 * inside_odd).sum(axis=0))
 
 
 def _quietest(cross: np.ndarray, omega: np.ndarray, steps: np.ndarray) -> float:

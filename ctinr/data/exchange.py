@@ -76,10 +76,11 @@ def read_exchange(
     """
     notes: list[str] = []
     with opened(path) as file:
-        frames, place = _frames(file), _axes(file)
-        row = _row(file, frames, place, slice)
+        frames = _frames(file)
+        place = _axes(frames)
+        row = _row(frames, place, slice)
         data = _read_row(frames, place, row)
-        light, dark = (_beam_frames(file, name, place, row, data) for name in (WHITE, DARK))
+        light, dark = (_beam_frames(file, name, place, row) for name in (WHITE, DARK))
         theta = _angles(file, len(data)) if angles is None else np.asarray(angles, dtype=float)
         pitch = _pitch(file, notes) if pitch is None else checks.positive(pitch, "pitch")
         title = _title(file, Path(path).stem)
@@ -111,24 +112,24 @@ def _frames(file: h5py.File) -> h5py.Dataset:
     frames = dataset(file, DATA)
     rule = f"name a file whose field /{DATA} has three axes"
     given = f"'{file.filename}' with the shape {frames.shape}"
-    checks.require(frames.ndim == 3 and frames.size > 0, "path", rule, given)
+    checks.require(frames.ndim == 3 and frames.shape.count(0) == 0, "path", rule, given)
     return frames
 
 
-def _axes(file: h5py.File) -> tuple[int, int]:
+def _axes(frames: h5py.Dataset) -> tuple[int, int]:
     """Return the places of the views' axis and of the rows' axis: 0 and 1 unless told otherwise."""
-    named = (text_attribute(file[DATA], "axes") or "").replace(" ", "").split(":")
+    named = (text_attribute(frames, "axes") or "").replace(" ", "").split(":")
     if sorted(named) == ["theta", "x", "y"] and named[2] == "x":
         return named.index("theta"), named.index("y")
     return 0, 1
 
 
-def _row(file: h5py.File, frames: h5py.Dataset, place: tuple[int, int], given: int | None) -> int:
+def _row(frames: h5py.Dataset, place: tuple[int, int], given: int | None) -> int:
     rows = frames.shape[place[1]]
     if given is None:
         return rows // 2
     row = checks.count(given, "slice", least=0)
-    rule = f"be less than {rows}, the number of rows in '{file.filename}'"
+    rule = f"be less than {rows}, the number of rows in '{frames.file.filename}'"
     checks.require(row < rows, "slice", rule, given, "Rows are counted from 0.")
     return row
 
@@ -139,24 +140,22 @@ def _read_row(frames: h5py.Dataset, place: tuple[int, int], row: int) -> np.ndar
     return np.asarray(values(frames, tuple(selection)), dtype=np.float64)
 
 
-def _beam_frames(
-    file: h5py.File, name: str, place: tuple[int, int], row: int, data: np.ndarray
-) -> np.ndarray | None:
+def _beam_frames(file: h5py.File, name: str, place: tuple[int, int], row: int) -> np.ndarray | None:
     """Return the row of the white or dark frames, or None where there are none."""
     if name not in file:
         return None
     frames = dataset(file, name)
     if frames.size == 0:
         return None
+    wanted = dataset(file, DATA).shape
+    own = (1, *frames.shape) if frames.ndim == 2 else frames.shape
+    rows = place[1] if frames.ndim == 3 else 1
+    fits = len(own) == 3 and own[2] == wanted[2] and own[rows] == wanted[place[1]]
     rule = f"name a file whose field /{name} has the rows and columns of /{DATA}"
     given = f"'{file.filename}' with the shape {frames.shape}"
-    if frames.ndim == 2:
-        fits = frames.shape == (file[DATA].shape[place[1]], data.shape[1])
-        checks.require(fits, "path", rule, given)
-        return np.asarray(values(frames, row), dtype=np.float64)[None]
-    wanted, own = file[DATA].shape, frames.shape
-    fits = frames.ndim == 3 and own[2] == wanted[2] and own[place[1]] == wanted[place[1]]
     checks.require(fits, "path", rule, given)
+    if frames.ndim == 2:
+        return np.asarray(values(frames, row), dtype=np.float64)[None]
     return _read_row(frames, place, row)
 
 

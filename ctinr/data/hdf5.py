@@ -1,7 +1,7 @@
 """The project's own files: a scan as HDF5, every field with its unit, and the schema's version.
 
-docs/formats.md describes the schema. The array data carry checksums, so damage is noticed when
-they are read.
+docs/formats.md describes the schema. Arrays carry checksums and so do the headers of version 1.8
+of the library's file format; texts have a fixed length. So damage is noticed when it is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from ctinr import checks
 from ctinr.data.files import replacing
-from ctinr.data.hdf5_access import dataset, opened, text_attribute, values
+from ctinr.data.hdf5_access import dataset, field_names, opened, text_attribute, values
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, Grid, ParallelBeam
 
@@ -54,11 +54,14 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
 
     if not isinstance(scan, Scan):
         raise TypeError(checks.message("scan", "be a Scan", scan))
-    with replacing(path, overwrite=overwrite) as partial, h5py.File(partial, "w") as file:
-        file.attrs.update({"format": FORMAT, "version": VERSION})
+    with (
+        replacing(path, overwrite=overwrite) as partial,
+        h5py.File(partial, "w", libver=("v108", "v108")) as file,
+    ):
+        file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
         detector, grid = scan.geometry.detector, scan.grid
         _put(file, "sinogram", scan.sinogram, units=NO_UNIT, axes="angle u")
-        file.create_group("geometry").attrs["beam"] = "parallel"
+        file.create_group("geometry").attrs["beam"] = np.bytes_("parallel")
         _put(file, "geometry/angles", np.asarray(scan.geometry.angles), units=RADIAN)
         _put(file, "geometry/detector/shape", np.asarray(detector.shape), units=NO_UNIT)
         _put(file, "geometry/detector/pitch", np.asarray(detector.pitch), units=MILLIMETRE)
@@ -88,7 +91,7 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
     """
     with opened(path) as file:
         _check_schema(file)
-        names = list(file["metadata"]) if "metadata" in file else []
+        names = field_names(file, "metadata")
         parts = {
             "sinogram": _take(file, "sinogram", NO_UNIT),
             "truth": _take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
@@ -126,9 +129,9 @@ def _check_schema(file: h5py.File) -> None:
     rule = f"name a file whose attribute `format` is {FORMAT!r}"
     checks.require(given == FORMAT, "path", rule, f"'{name}' with {given!r}")
     version = file.attrs.get("version")
-    whole = isinstance(version, int | np.integer)
-    rule = "name a file whose attribute `version` is a whole number"
-    checks.require(whole, "path", rule, f"'{name}' with {version!r}")
+    if not isinstance(version, int | np.integer):
+        rule = "name a file whose attribute `version` is a whole number"
+        raise ValueError(checks.message("path", rule, f"'{name}' with {version!r}"))
     rule, remedy = f"name a file of schema version {VERSION} at most", "Update ctinr to read it."
     checks.require(int(version) <= VERSION, "path", rule, f"'{name}' of version {version}", remedy)
     beam = text_attribute(file["geometry"], "beam") if "geometry" in file else None
@@ -140,9 +143,9 @@ def _put(file: h5py.File, name: str, data: Any, *, units: str, axes: str = "") -
     if hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
     field = file.create_dataset(name, data=data, chunks=True, fletcher32=True)
-    field.attrs["units"] = units
+    field.attrs["units"] = np.bytes_(units)
     if axes:
-        field.attrs["axes"] = axes
+        field.attrs["axes"] = np.bytes_(axes)
 
 
 def _take(file: h5py.File, name: str, units: str) -> np.ndarray:
@@ -153,20 +156,20 @@ def _take(file: h5py.File, name: str, units: str) -> np.ndarray:
     return np.asarray(values(field))
 
 
-def _stored(value: Any) -> Any:
-    """Return a plain value as HDF5 holds it; texts of any length are UTF-8."""
+def _stored(value: Any) -> np.ndarray:
+    """Return a plain value as HDF5 holds it: texts in UTF-8, as long as the longest of them."""
     import h5py
 
-    if isinstance(value, tuple) and value and isinstance(value[0], str):
-        return np.array(value, dtype=h5py.string_dtype())
-    return value if isinstance(value, str) else np.asarray(value)
+    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
+    if not texts or not isinstance(texts[0], str):
+        return np.asarray(value)
+    coded = [text.encode() for text in texts]
+    kind = h5py.string_dtype("utf-8", max(1, *(len(text) for text in coded)))
+    return np.array(coded[0] if isinstance(value, str) else coded, dtype=kind)
 
 
 def _restored(field: h5py.Dataset) -> Any:
     """Return a plain value as it was before `_stored`."""
-    value = values(field)
-    if isinstance(value, bytes):
-        return value.decode()
-    items = np.atleast_1d(value).tolist()
-    items = [item.decode() if isinstance(item, bytes) else item for item in items]
-    return tuple(items) if np.ndim(value) else items[0]
+    stored = np.asarray(values(field))
+    items = [item.decode() if isinstance(item, bytes) else item for item in stored.ravel().tolist()]
+    return tuple(items) if stored.ndim else items[0]

@@ -16,10 +16,17 @@ from ctinr.data.files import existing
 if TYPE_CHECKING:
     import h5py
 
+# What reading a damaged file may end in, besides an OSError.
+INSIDE = (RuntimeError, LookupError, UnicodeError, OverflowError, MemoryError)
+
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; errors say what is wrong with it and what to do."""
+    """Open an HDF5 file for reading; errors say what is wrong with it and what to do.
+
+    What the HDF5 library raises in the block is about the file, and is raised again as an OSError
+    that names it; a ValueError or TypeError is the caller's own, and passes.
+    """
     import h5py
 
     path = existing(path)
@@ -30,8 +37,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
     except OSError as error:
         raise _why_not(path, error) from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except (OSError, *INSIDE) as error:
+        if isinstance(error, OSError) and str(path) in str(error):
+            raise
+        raise _why_not(path, error) from error
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -58,17 +70,27 @@ def values(field: h5py.Dataset, selection: Any = ()) -> Any:
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
 
 
+def field_names(file: h5py.File, group: str) -> list[str]:
+    """Return the names of the fields of a group, none where there is no such group."""
+    import h5py
+
+    found = file.get(group)
+    return list(found) if isinstance(found, h5py.Group) else []
+
+
 def text_attribute(item: Any, name: str) -> str | None:
     """Return an attribute as text, however it was stored, or None where there is none."""
     value = item.attrs.get(name)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return None if value is None else str(value)
 
 
 def _why_not(path: Path, error: Exception) -> OSError:
     """Return an error that tells a lock, a file of another kind and a damaged one apart."""
-    if "lock" in str(error):
+    if isinstance(error, BlockingIOError) or "lock file" in str(error):
         remedy = (
             "Wait until the program that writes to it has ended. If there is none, as on some "
             "network drives, set the environment variable HDF5_USE_FILE_LOCKING=FALSE."

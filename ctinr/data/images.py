@@ -23,6 +23,8 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 # Each cell of the picture is split into this many along each axis before it is projected.
 SPLIT = 2
+# The largest line integral unless another is asked for: 0.7 % of the photons come through.
+PEAK = 5.0
 
 
 def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
@@ -68,7 +70,7 @@ def scan_from_image(
     num_views: int,
     protocol: str = "standard",
     noise: Noise | None = None,
-    peak: float = 5.0,
+    peak: float | None = None,
 ) -> Scan:
     """Return a simulated scan of a picture, on a grid of its own cells of 1 mm.
 
@@ -92,8 +94,9 @@ def scan_from_image(
         "standard" or "paper".
     noise : Noise, optional
         The photon counter of "standard", 1e5 photons if not given. "paper" has none.
-    peak : float
-        The largest line integral of "standard": of so dense a path exp(−peak) comes through.
+    peak : float, optional
+        The largest line integral of "standard", 5 if not given: along that path exp(−peak) of
+        the photons come through. "paper" has none.
 
     Raises
     ------
@@ -106,11 +109,12 @@ def scan_from_image(
     pixels = _checked(read_image(image) if isinstance(image, str | os.PathLike) else image)
     grid = Grid(pixels.shape, 1.0)
     if protocol == "paper":
-        rule, remedy = "be left out: the paper's data have no noise", "Use protocol='standard'."
-        checks.require(noise is None, "noise", rule, noise, remedy)
+        rule, remedy = "be left out with protocol='paper'", "Use protocol='standard'."
+        checks.require(noise is None, "noise", f"{rule}, whose data have none", noise, remedy)
+        checks.require(peak is None, "peak", f"{rule}, whose grey values go to 1", peak, remedy)
         scan = _paper(pixels, project, grid, num_views)
     else:
-        peak = checks.positive(peak, "peak")
+        peak = checks.positive(PEAK if peak is None else peak, "peak")
         scan = _standard(pixels, project, grid, num_views, (noise or Noise(), peak))
     metadata = {**scan.metadata, "title": Path(name).stem, "source": name, "protocol": protocol}
     return Scan(scan.sinogram, scan.geometry, scan.grid, scan.truth, metadata)
@@ -151,7 +155,7 @@ def _checked(image: Any) -> np.ndarray:
     pixels = np.asarray(image, dtype=np.float64)
     checks.require(pixels.ndim == 2, "image", "have the axes (y, x)", pixels)
     checks.finite_values(pixels, "image")
-    checks.require(np.ptp(pixels) > 0, "image", "show something", "equal values everywhere")
+    checks.require(float(np.ptp(pixels)) > 0, "image", "show something", "equal values everywhere")
     return pixels
 
 

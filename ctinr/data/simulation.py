@@ -8,7 +8,7 @@ perfectly, which no measurement can (the "inverse crime"); it has to be asked fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,8 @@ LineIntegrals = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # Views handled at once when exact line integrals are evaluated, which bounds the memory.
 RAYS = 1 << 20
+
+CRIME = "The data were made by the operator that reconstructs them (inverse crime)."
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def simulated_scan(
     checks.require(exact.shape == fine.shape, "line_integrals_of", rule, exact)
     integrals = _over_bins(torch.as_tensor(exact, dtype=torch.float64), bin_samples)
     truth = None if truth is None else torch.as_tensor(truth)
-    return _scan(integrals, geometry, grid, truth=truth, noise=noise, metadata={})
+    return _scan(integrals, geometry, grid, truth=truth, noise=noise, notes=())
 
 
 def projected_scan(
@@ -191,31 +193,32 @@ def projected_scan(
     operator = project(_finer_bins(geometry, factor), grid.refine(factor))
     integrals = _over_bins(operator(image.double()), factor)
     truth = BlockAverage(grid.refine(factor), factor)(image.double())
-    metadata: dict[str, Any] = {}
-    if factor == 1:
-        crime = "The data were made by the operator that reconstructs them (inverse crime)."
-        metadata = {"inverse_crime": True, "warnings": (crime,)}
-    return _scan(integrals, geometry, grid, truth=truth, noise=noise, metadata=metadata)
+    notes = (CRIME,) if factor == 1 else ()
+    return _scan(integrals, geometry, grid, truth=truth, noise=noise, notes=notes)
 
 
-def _scan(  # noqa: PLR0913
+def _scan(
     integrals: Tensor,
     geometry: ParallelBeam,
     grid: Grid,
     *,
     truth: Tensor | None,
     noise: Noise | None,
-    metadata: Mapping[str, Any],
+    notes: tuple[str, ...],
 ) -> Scan:
     measured, floored = simulate(integrals, noise)
     made: dict[str, Any] = {"source": "simulation", "simulated": True}
     if noise is not None:
         made |= {"photons": float(noise.photons), "electronic_noise": float(noise.electronic)}
         made |= {"floor": float(noise.floor), "floored_values": floored, "seed": int(noise.seed)}
+    if floored and noise is not None:
+        notes = (*notes, f"{floored} counts below {noise.floor:g} photons were set to that.")
     if truth is not None:
         made["data_range"] = float(truth.max() - truth.min())
         truth = truth.to(torch.float32)
-    return Scan(measured.to(torch.float32), geometry, grid, truth, {**made, **metadata})
+    if notes:
+        made["warnings"] = notes
+    return Scan(measured.to(torch.float32), geometry, grid, truth, made)
 
 
 def _refinement(image: Tensor, grid: Grid, inverse_crime: bool) -> int:

@@ -31,6 +31,8 @@ class Detector:
 
     Raises
     ------
+    TypeError
+        If a size is not a whole number or a number not a real one.
     ValueError
         If a size is not positive, a number not finite or the lengths differ.
     """
@@ -64,6 +66,18 @@ class Detector:
         """Return the positions of the bin centres along one axis, mm, float64."""
         n = self.shape[axis]
         return (np.arange(n) - (n - 1) / 2) * self.pitch[axis] + self.offset[axis]
+
+    def coarsen(self, factor: int) -> Detector:
+        """Return a detector whose bins are `factor` old ones wide and begin at the same edge.
+
+        Sides that `factor` does not divide are rounded up, past the far edge.
+        """
+        factor = checks.count(factor, "factor")
+        shape = tuple(-(-n // factor) for n in self.shape)
+        pitch = tuple(step * factor for step in self.pitch)
+        grown = [n * new - extent for n, new, extent in zip(shape, pitch, self.extent, strict=True)]
+        offset = tuple(at + more / 2 for at, more in zip(self.offset, grown, strict=True))
+        return Detector(shape, pitch, offset)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `from_dict` takes."""

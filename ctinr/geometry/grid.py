@@ -34,6 +34,8 @@ class Grid:
 
     Raises
     ------
+    TypeError
+        If a size is not a whole number or a number not a real one.
     ValueError
         If a size is not positive, a number not finite or the lengths differ.
     """
@@ -48,6 +50,8 @@ class Grid:
         spacing: float | Sequence[float] = 1.0,
         center: float | Sequence[float] = 0.0,
     ) -> None:
+        if np.ndim(shape) != 1:
+            raise TypeError(checks.message("shape", "be a tuple of whole numbers", shape))
         sizes = tuple(checks.count(size, "shape") for size in shape)
         checks.require(len(sizes) in (1, 2, 3), "shape", "have 1, 2 or 3 axes", sizes)
         spacings = per_axis(spacing, "spacing", len(sizes))

@@ -35,6 +35,8 @@ class ParallelBeam:
 
     Raises
     ------
+    TypeError
+        If the angles are not numbers or the detector is not one.
     ValueError
         If there is no view, an angle is not finite, or the angles look like degrees.
     """
@@ -43,8 +45,7 @@ class ParallelBeam:
     detector: Detector
 
     def __init__(self, angles: Iterable[float], detector: Detector) -> None:
-        values = np.asarray(list(angles), dtype=np.float64)
-        checks.require(values.ndim == 1, "angles", "be a list of numbers", values)
+        values = _as_numbers(angles)
         checks.finite_values(values, "angles")
         largest = float(np.abs(values).max())
         checks.require(
@@ -54,6 +55,8 @@ class ParallelBeam:
             f"values up to {largest:g}, which look like degrees",
             "Convert them with numpy.deg2rad.",
         )
+        if not isinstance(detector, Detector):
+            raise TypeError(checks.message("detector", "be a Detector", detector))
         checks.require(
             len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape)
         )
@@ -73,7 +76,7 @@ class ParallelBeam:
     @property
     def field_of_view(self) -> float:
         """Radius of the disk around the axis of rotation that every view sees whole, mm."""
-        return self.detector.extent[0] / 2 - abs(self.detector.offset[0])
+        return max(0.0, self.detector.extent[0] / 2 - abs(self.detector.offset[0]))
 
     def covers(self, grid: Grid) -> bool:
         """Tell whether every view sees the whole of the grid's inscribed ellipse.
@@ -117,6 +120,17 @@ class ParallelBeam:
         """Return the geometry that `to_dict` described."""
         checks.one_of(values["beam"], "beam", ("parallel",))
         return cls(values["angles"], Detector.from_dict(values["detector"]))
+
+
+def _as_numbers(angles: Any) -> np.ndarray:
+    """Return the angles as an array (view,), float64."""
+    try:
+        values = np.asarray(list(angles), dtype=np.float64)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.ndim != 1:
+        raise TypeError(checks.message("angles", "be a list of numbers", angles))
+    return values
 
 
 def _as_selection(selection: Any) -> Any:

@@ -1,12 +1,12 @@
 """Coordinate networks: modules from points to values. They know no geometry and no CT."""
 
+from ctinr.networks.bspline import wavelet
 from ctinr.networks.coordinate import CoordinateNetwork, hidden_matrices, other_parameters
 from ctinr.networks.families import BWReLU, Family, Siren, families
 from ctinr.networks.kernels.choice import choose_kernel
 from ctinr.networks.linear import Linear
 from ctinr.networks.norms import variation_norm
 from ctinr.networks.precision import bf16_is_fast, set_product_dtype
-from ctinr.networks.wavelet import wavelet
 
 __all__ = [
     "BWReLU",

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ctinr.networks.bspline import wavelet
 from ctinr.networks.kernels.choice import KernelName
-from ctinr.networks.wavelet import wavelet
 
 
 class Wavelet(nn.Module):

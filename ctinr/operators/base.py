@@ -44,6 +44,9 @@ class Apply(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, operator: LinearOperator, transposed: bool) -> Tensor:
         """Run one of the two kernels on a (batch, *shape) tensor."""
+        if len(x) == 0:  # Not every kernel could: there is no Fourier transform of nothing.
+            space = operator.domain if transposed else operator.range
+            return x.new_zeros(0, *space.shape)
         with torch.autocast(x.device.type, enabled=False):
             return operator._transposed(x) if transposed else operator._forward(x)
 
@@ -111,26 +114,22 @@ class LinearOperator(abc.ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply the operator to a tensor of shape (*batch, *domain.shape)."""
-        return self._apply(x, transposed=False)
-
-    def _apply(self, x: Tensor, *, transposed: bool) -> Tensor:
-        shape = tuple((self.range if transposed else self.domain).shape)
-        self._check(x, shape, transposed=transposed)
+        shape = tuple(self.domain.shape)
+        self._check(x, shape)
         leading = x.shape[: x.ndim - len(shape)]
         flat = x.reshape(math.prod(leading), *shape)
-        result: Tensor = Apply.apply(flat, self, transposed)  # type: ignore[assignment]
-        return result.reshape(*leading, *result.shape[1:])
+        result: Tensor = Apply.apply(flat, self, False)  # type: ignore[assignment]
+        return result.reshape(leading + result.shape[1:])
 
-    def _check(self, x: Tensor, shape: tuple[int, ...], *, transposed: bool) -> None:
-        argument, space = ("y", "range") if transposed else ("x", "domain")
+    def _check(self, x: Tensor, shape: tuple[int, ...]) -> None:
         if not isinstance(x, Tensor):
             given = type(x).__name__
             rule = "be a torch.Tensor"
-            raise TypeError(checks.message(argument, rule, given, "Use torch.as_tensor."))
+            raise TypeError(checks.message("x", rule, given, "Use torch.as_tensor."))
         if x.dtype not in self.dtypes:
             names = " or ".join(str(dtype) for dtype in self.dtypes)
-            raise TypeError(checks.message(argument, f"be {names}", x, "Convert it first."))
-        checks.trailing_shape(x, argument, shape=shape, what=f"the {space} of {self!r:.200}")
+            raise TypeError(checks.message("x", f"be {names}", x, "Convert it first."))
+        checks.trailing_shape(x, "x", shape=shape, what=f"the domain of {self!r:.200}")
 
     @property
     def T(self) -> LinearOperator:

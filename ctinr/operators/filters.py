@@ -89,7 +89,8 @@ class RampFilter(LinearOperator):
     Raises
     ------
     ValueError
-        If the window is unknown, the cut-off outside (0, 1] or the exponent negative.
+        If the window is unknown or, when first applied, gives anything but finite numbers of at
+        least 0; if the cut-off is outside (0, 1] or the exponent negative.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class RampFilter(LinearOperator):
     def __repr__(self) -> str:
         return (
             f"RampFilter(pitch={self._pitch}, window={self._window!r}, cutoff={self._cutoff}, "
-            f"exponent={self._exponent})"
+            f"exponent={self._exponent}, normalised={self._normalised})"
         )
 
     @property
@@ -133,10 +134,17 @@ class RampFilter(LinearOperator):
         ramp = self._pitch * np.fft.rfft(ramp_kernel(length, self._pitch)).real
         fraction = np.linspace(0, 1, length // 2 + 1) / self._cutoff
         window = WINDOWS[self._window] if isinstance(self._window, str) else self._window
-        kept = np.where(fraction <= 1, window(np.minimum(fraction, 1.0)), 0.0)
+        values = np.asarray(window(np.minimum(fraction, 1.0)), dtype=np.float64)
+        checks.require(
+            values.shape == fraction.shape and bool((values >= 0).all() and (values < np.inf).all()),
+            "window",
+            "return a finite number of at least 0 for every frequency",
+            values,
+        )
         scale = 2 * self._pitch if self._normalised else 1.0
         # The transform of the kernel is positive; rounding may leave a tiny negative value.
-        return np.maximum(scale * ramp * kept, 0.0) ** self._exponent
+        ramp = np.maximum(scale * ramp, 0.0)
+        return (ramp * np.where(fraction <= 1, values, 0.0)) ** self._exponent
 
     def _response_on(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         return torch.as_tensor(self.response(), device=device, dtype=dtype)

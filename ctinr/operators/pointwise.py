@@ -110,7 +110,7 @@ class Weights(LinearOperator):
         checks.finite_values(weights, "weights")
         shape = tuple(space.shape)
         try:
-            self._weights = weights.detach().to(torch.float64).expand(shape)
+            self._weights = weights.detach().to(torch.float64, copy=True).expand(shape)
         except RuntimeError:
             rule = f"broadcast to the shape {shape}"
             raise ValueError(checks.message("weights", rule, weights)) from None

@@ -80,9 +80,9 @@ class Projector(LinearOperator):
         """Return the projector of the selected views."""
         return Projector(self._geometry[selection], self._grid, self._backend)
 
-    def on_grid(self, grid: Grid) -> Projector:
-        """Return the projector of the same rays through another grid."""
-        return Projector(self._geometry, grid, self._backend)
+    def rebuilt(self, geometry: ParallelBeam, grid: Grid) -> Projector:
+        """Return the projector of other rays and another grid, by the same engine."""
+        return Projector(geometry, grid, self._backend)
 
     def _engine(self, x: Tensor) -> Any:
         backend = self.backend(x.device, x.dtype)

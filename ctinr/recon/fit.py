@@ -20,6 +20,7 @@ from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import bf16_is_fast, hidden_matrices, other_parameters, set_product_dtype
 from ctinr.operators import Observation
+from ctinr.recon.muon import Muon
 from ctinr.recon.penalties import Penalty
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 
@@ -89,11 +90,10 @@ class MuonAdam:
         """Return the two optimisers of a network; only Adam if it has no hidden matrices."""
         others = other_parameters(network)
         optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(others, lr=self.rate, betas=(0.9, 0.99))
+            torch.optim.Adam(others, lr=self.rate, betas=(0.9, 0.99), eps=1e-14)
         ]
         if matrices := hidden_matrices(network):
-            muon = torch.optim.Muon(matrices, lr=self.matrix_rate, weight_decay=0.0)
-            optimizers.append(muon)
+            optimizers.append(Muon(matrices, lr=self.matrix_rate))
         return optimizers
 
 
@@ -147,25 +147,27 @@ def fit_steps(
     network: nn.Module,
     stages: Sequence[Stage],
     *,
-    optimizer: Optimizers = MuonAdam(),  # noqa: B008 - frozen value
+    optimizer: Optimizers = MuonAdam(),
     schedule: Schedule = cosine,
 ) -> Iterator[Step]:
     """Yield one step an iteration, through all stages; the image of a step is on its grid.
 
-    The image is the one whose loss was measured, from before the update of the parameters.
+    The image is the one whose loss was measured, from before the update of the parameters. Every
+    stage starts its optimisers anew: the gradients of another loss have another size, and old
+    moments would hold the new ones back for a hundred steps.
 
     Raises
     ------
     FloatingPointError
         If the loss is no longer finite.
     """
-    optimizers = optimizer(network)
-    rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
     total = sum(stage.iterations for stage in stages)
     like = next(network.parameters())
     index = 0
     for stage in stages:
         points = stage.grid.coordinates(like.device, like.dtype)
+        optimizers = optimizer(network)
+        rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
         for _ in range(stage.iterations):
             _set_rates(optimizers, rates, schedule(index / total))
             image = render(network, points)
@@ -185,7 +187,7 @@ def fit(
     *,
     grid: Grid,
     iterations: int,
-    optimizer: Optimizers = MuonAdam(),  # noqa: B008 - frozen value
+    optimizer: Optimizers = MuonAdam(),
     schedule: Schedule = cosine,
     penalty: Penalty | None = None,
     precision: Precision = "auto",

@@ -4,7 +4,7 @@ from ctinr.report.comparison import Comparison
 from ctinr.report.folder import output_folder
 from ctinr.report.memory import Cost, measured_cost
 from ctinr.report.record import run_record
-from ctinr.report.row import Convergence, DataRange, Row, measure, range_of_truth
+from ctinr.report.row import Convergence, DataRange, Row, label_of, measure, range_of_truth
 
 __all__ = [
     "Comparison",
@@ -12,6 +12,7 @@ __all__ = [
     "Cost",
     "DataRange",
     "Row",
+    "label_of",
     "measure",
     "measured_cost",
     "output_folder",

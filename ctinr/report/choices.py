@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import zip_longest
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,10 @@ from ctinr.report.row import Row
 from ctinr.report.style import OTHER_COLOR, Style, blank, color_of, dress, legend
 
 MOST_COLUMNS = 3
+# What the parts of a method's candidates are called; the number that varies comes last.
+PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"fbp": ("window", "cut-off"), "tv": ("weight",), "inr": ("weight of total variation",)}
+)
 SERIES = ("#7c8aa5", "#0d9488", "#d97706", "#9b6bc9", "#c2557a", "#4f7fd6", "#8d9b2f")
 
 
@@ -33,10 +39,13 @@ def spelled(value: Any) -> str:
 
 
 def spelled_choice(row: Row) -> str:
-    """Return what was chosen with its name: "weight 0.0032"."""
-    value = row.chosen.get("value")
-    alone = isinstance(value, int | float)
-    return f"{parameter_name(row)} {spelled(value)}" if alone else spelled(value)
+    """Return what was chosen with its name: "weight 0.0032", "window hann, cut-off 0.6"."""
+    value, names = row.chosen.get("value"), PARAMETERS.get(row.name, ())
+    if isinstance(value, Mapping):
+        return spelled(value)
+    parts = value if isinstance(value, list | tuple) else (value,)
+    named = zip_longest(names[: len(parts)], parts, fillvalue="")
+    return ", ".join(f"{name} {spelled(part)}".strip() for name, part in named)
 
 
 def split_candidate(candidate: Any) -> tuple[str, float | None]:
@@ -44,11 +53,20 @@ def split_candidate(candidate: Any) -> tuple[str, float | None]:
 
     The words in a candidate (a filter) name the curve; its number (a cut-off) is the place.
     """
-    parts = candidate.values() if isinstance(candidate, Mapping) else candidate
-    parts = list(parts) if isinstance(parts, list | tuple | type({}.values())) else [parts]
+    if isinstance(candidate, Mapping):
+        candidate = tuple(candidate.values())
+    parts = candidate if isinstance(candidate, list | tuple) else (candidate,)
     numbers = [part for part in parts if isinstance(part, int | float)]
     words = [str(part) for part in parts if not isinstance(part, int | float)]
     return ", ".join(words), float(numbers[0]) if numbers else None
+
+
+def chosen_place(row: Row) -> int:
+    """Return the place of the chosen candidate among all; the one of least error if it is new."""
+    candidates, value = list(row.chosen["candidates"]), row.chosen.get("value")
+    if value in candidates:
+        return candidates.index(value)
+    return int(np.nanargmin(np.asarray(row.chosen["errors"], float)))
 
 
 def choices(comparison: Comparison, style: Style) -> Figure | None:
@@ -73,11 +91,10 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
     candidates, errors = list(row.chosen["candidates"]), np.asarray(row.chosen["errors"], float)
     places = [split_candidate(candidate) for candidate in candidates]
     if any(place is None for _, place in places):
-        _draw_bars(axes, candidates, errors, style)
+        _draw_bars(axes, errors, row, style=style)
     else:
         _draw_curves(axes, places, errors, row)
-        place = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.98), "handlelength": 1.0}
-        legend(axes, style, **place, ncols=3, columnspacing=1.0)
+        legend(axes, style, loc="best")
     against = "error against the truth" if row.oracle else "error on withheld views"
     axes.set_ylabel(against)
 
@@ -85,7 +102,7 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
 def _draw_curves(
     axes: Axes, places: list[tuple[str, float | None]], errors: np.ndarray, row: Row
 ) -> None:
-    """Draw one curve for each word, and a ring around the best candidate."""
+    """Draw one curve for each word, and a ring around the chosen one."""
     names = list(dict.fromkeys(name for name, _ in places))
     x = np.asarray([place for _, place in places], float)
     for name, color in zip(names, _colors(names, row), strict=True):
@@ -100,11 +117,21 @@ def _draw_curves(
             linewidth=1.3,
             label=name or None,
         )
-    best = int(np.nanargmin(errors))
+    best = chosen_place(row)
     axes.plot(x[best], errors[best], "o", markersize=11, fillstyle="none", color="#ff5c39")
-    if x.min() > 0 and x.max() > 20 * x.min():
-        axes.set_xscale("log")
+    _scale(axes, x)
     axes.set_xlabel(parameter_name(row))
+
+
+def _scale(axes: Axes, x: np.ndarray) -> None:
+    """Show numbers that span orders of magnitude on a logarithmic scale, with room for a zero."""
+    positive = x[x > 0]
+    if x.min() < 0 or len(positive) < 2 or positive.max() < 20 * positive.min():
+        return
+    if len(positive) == len(x):
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
 
 
 def _colors(names: list[str], row: Row) -> list[str]:
@@ -114,17 +141,18 @@ def _colors(names: list[str], row: Row) -> list[str]:
 
 
 def parameter_name(row: Row) -> str:
-    """Return the name of the number that was chosen: "weight", "cutoff", "iterations"."""
-    value, fallback = row.chosen.get("value"), {"tv": "weight", "inr": "iterations"}
+    """Return the name of the number that was chosen: "weight", "cut-off"."""
+    value = row.chosen.get("value")
     if isinstance(value, Mapping):
-        named = [str(key) for key, entry in value.items() if isinstance(entry, int | float)]
-        return named[0] if named else ""
-    return str(row.chosen.get("parameter") or fallback.get(row.name, "parameter"))
+        numbers = [str(key) for key, entry in value.items() if isinstance(entry, int | float)]
+        return numbers[0] if numbers else ""
+    return PARAMETERS.get(row.name, ("parameter",))[-1]
 
 
-def _draw_bars(axes: Axes, candidates: list[Any], errors: np.ndarray, style: Style) -> None:
+def _draw_bars(axes: Axes, errors: np.ndarray, row: Row, *, style: Style) -> None:
     """Draw one bar a candidate, where candidates are words."""
-    best = int(np.nanargmin(errors))
-    colors = ["#0d9488" if k == best else style.line for k in range(len(candidates))]
-    axes.bar([spelled(candidate) for candidate in candidates], errors, color=colors)
+    names = [spelled(candidate) for candidate in row.chosen["candidates"]]
+    colors = [style.line] * len(names)
+    colors[chosen_place(row)] = color_of(row)
+    axes.bar(names, errors, color=colors)
     axes.tick_params(axis="x", rotation=30)

@@ -7,7 +7,7 @@ show: errors without a truth, convergence of direct methods.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctinr.data import Scan
 from ctinr.geometry import Grid
 from ctinr.report import wording
 from ctinr.report.choices import choices
@@ -98,6 +99,7 @@ def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
     where.imshow(reference, cmap="gray", vmin=window.low, vmax=window.high, extent=edges(grid))
     where.axhline(y, color="#ff5c39", linewidth=1.2)
     where.set_axis_off()
+    where.set_title(f"row at y = {y:.1f} mm", fontsize=9, color=style.muted)
     dress(axes, style).set(xlabel="x, mm", ylabel=f"attenuation, {UNIT}")
     if comparison.scan.truth is not None:
         axes.plot(x, found["Truth"][row], color=style.ink, linewidth=3, alpha=0.35, label="Truth")
@@ -105,7 +107,6 @@ def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
         values = as_array(line.reconstruction.image)[row]
         axes.plot(x, values, **_stroke(line), label=line.label)
     axes.margins(x=0)
-    axes.set_title(f"row at y = {y:.1f} mm", fontsize=10, color=style.muted, loc="left")
     legend(axes, style, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=len(found))
     return figure
 
@@ -159,14 +160,34 @@ FIGURES: Mapping[str, Callable[[Comparison, Style], Figure | None]] = MappingPro
 )
 
 
-def draw(comparison: Comparison, style: Style = LIGHT) -> dict[str, bytes]:
-    """Return every figure that there is something to show in, by its name, as PNG."""
-    drawn = {name: figure(comparison, style) for name, figure in FIGURES.items()}
+def draw(
+    comparison: Comparison, style: Style = LIGHT, *, names: Sequence[str] = tuple(FIGURES)
+) -> dict[str, bytes]:
+    """Return the named figures, of those that there is something to show in, as PNG."""
+    drawn = {name: FIGURES[name](comparison, style) for name in names}
     return {
         name: png(figure, dpi=IMAGE_DPI if name in ("images", "errors") else DPI)
         for name, figure in drawn.items()
         if figure is not None
     }
+
+
+def scan_figure(scan: Scan, style: Style = LIGHT) -> Figure:
+    """Show the sinogram of a scan beside the truth, where it is known."""
+    figure = blank(style, width=WIDTH, height=4.2)
+    known = scan.truth is not None
+    panels = np.ravel(figure.subplots(1, 1 + known, squeeze=False))
+    degrees, u = np.rad2deg(scan.geometry.angles), scan.geometry.detector.bin_centers()
+    extent = (float(u[0]), float(u[-1]), float(degrees[-1]), float(degrees[0]))
+    panels[0].imshow(as_array(scan.sinogram), cmap="gray", aspect="auto", extent=extent)
+    dress(panels[0], style).set(xlabel="u, mm", ylabel="angle, degrees")
+    panels[0].grid(False)
+    panels[0].set_title("Line integrals", fontsize=11, color=style.ink, loc="left")
+    if scan.truth is not None:
+        panels[1].imshow(as_array(scan.truth), cmap="gray", extent=edges(scan.grid))
+        panels[1].set_axis_off()
+        panels[1].set_title("Truth", fontsize=11, color=style.ink, loc="left")
+    return figure
 
 
 # ------------------------------------------------------------------ parts of figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from ctinr.report.comparison import Comparison
 from ctinr.report.figures import draw
 from ctinr.report.page import words
 from ctinr.report.row import UNIT
-from ctinr.report.style import DARK, LIGHT
+from ctinr.report.style import DARK
 from ctinr.report.window import error_limit, grey_window, pictures
 
 # Beyond this many cells a side the viewer shows block averages, so the page stays light.
 LARGEST_SIDE = 1024
 LEVELS = 65535
+# Drawn for dark pages too; images and errors are shown by the viewer.
+CHARTS = ("profile", "convergence", "choices")
 
 
-def write_report(path: str | Path, comparison: Comparison) -> None:
+def write_report(
+    path: str | Path, comparison: Comparison, *, figures: Mapping[str, bytes] | None = None
+) -> None:
     """Write a comparison as one self-contained HTML page.
 
     Parameters
@@ -31,11 +36,14 @@ def write_report(path: str | Path, comparison: Comparison) -> None:
         The file to write.
     comparison : Comparison
         What to show.
+    figures : mapping, optional
+        What `draw` returned for it, if it was drawn already.
     """
-    Path(path).write_text(page(comparison), encoding="utf-8")
+    figures = draw(comparison) if figures is None else figures
+    Path(path).write_text(page(comparison, figures), encoding="utf-8")
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: Comparison, figures: Mapping[str, bytes]) -> str:
     """Return a comparison as one self-contained HTML page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -51,22 +59,22 @@ def page(comparison: Comparison) -> str:
 
     return environment.get_template("report.html.jinja").render(
         **words(comparison),
-        figures=_encoded(draw(comparison, LIGHT)),
-        figures_dark=_encoded(draw(comparison, DARK)),
+        figures=_encoded(figures),
+        figures_dark=_encoded(draw(comparison, DARK, names=CHARTS)),
         viewer=viewer_data(comparison),
         css=Markup((folder / "report.css").read_text(encoding="utf-8")),
         javascript=Markup((folder / "report.js").read_text(encoding="utf-8")),
     )
 
 
-def _encoded(figures: dict[str, bytes]) -> dict[str, str]:
+def _encoded(figures: Mapping[str, bytes]) -> dict[str, str]:
     return {name: base64.b64encode(content).decode() for name, content in figures.items()}
 
 
 def viewer_data(comparison: Comparison) -> dict[str, Any]:
     """Return what the viewer needs, ready for JSON: every image in 16-bit steps of its range."""
     found = pictures(comparison)
-    if not found:
+    if not comparison.rows:
         return {"images": []}
     factor = -(-max(comparison.scan.grid.shape) // LARGEST_SIDE)
     shrunk = {label: block_averages(image, factor) for label, image in found.items()}

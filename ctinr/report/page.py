@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,6 @@ METADATA_TITLES: Mapping[str, str] = {
     "source": "Source",
     "protocol": "Protocol",
     "photons": "Photons a ray",
-    "center": "Axis of rotation",
     "slice": "Slice",
     "noise": "Noise",
 }
@@ -78,7 +78,7 @@ def scan_facts(scan: Scan) -> list[tuple[str, str]]:
     facts = [
         ("Views", f"{views:,} from {span}"),
         ("Detector", f"{bins:,} bins of {wording.number(detector.pitch[0], 4)} mm"),
-        ("Offset", f"{wording.number(detector.offset[0], 4)} mm"),
+        ("Axis of rotation", axis_of_rotation(scan)),
         ("Image", f"{scan.grid.shape[0]} × {scan.grid.shape[1]} cells of {cell} mm"),
         ("Field", f"{wording.number(height, 4)} × {wording.number(width, 4)} mm"),
         ("Values", f"attenuation in {UNIT}; line integrals have no unit"),
@@ -88,12 +88,20 @@ def scan_facts(scan: Scan) -> list[tuple[str, str]]:
     return facts + [(METADATA_TITLES[key], spelled(value)) for key, value in known]
 
 
+def axis_of_rotation(scan: Scan) -> str:
+    """Return the bin on which the axis of rotation falls, and how it is known."""
+    detector, origin = scan.geometry.detector, scan.metadata.get("center_from")
+    place = (detector.shape[0] - 1) / 2 - detector.offset[0] / detector.pitch[0]
+    known = {"the data": ", found from the data", "the caller": ", as given"}
+    return f"bin {place:.2f}, counted from 0{known.get(str(origin), '')}"
+
+
 def run_facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the run record as terms and values."""
     versions = record.get("versions", {})
     facts = {
-        "Command": " ".join(record.get("command", ())),
-        "Engine": record.get("engine", ""),
+        "Command": shlex.join(record.get("command", ())),
+        "Engine": _engine(record),
         "Precision": record.get("precision", ""),
         "Seed": record.get("seed", ""),
         "Withheld": _withheld_views(record.get("withheld_views", ())),
@@ -104,6 +112,11 @@ def run_facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     return [(term, str(value)) for term, value in facts.items() if str(value)]
+
+
+def _engine(record: Mapping[str, Any]) -> str:
+    chosen = " (chosen automatically)" if record.get("engine_asked") == "auto" else ""
+    return f"{record.get('engine', '')}{chosen}"
 
 
 def _withheld_views(views: Any) -> str:

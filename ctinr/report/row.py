@@ -109,7 +109,7 @@ class Row:
     @property
     def label(self) -> str:
         """The name in figures and tables: "TV", "TV (oracle)"."""
-        return TITLES.get(self.name, self.name) + (" (oracle)" if self.oracle else "")
+        return label_of(self.name, oracle=self.oracle)
 
     @property
     def spoken(self) -> str:
@@ -120,6 +120,11 @@ class Row:
     def interrupted(self) -> bool:
         """Whether the run was ended from the keyboard."""
         return self.reconstruction.stopped_by == "interrupted"
+
+
+def label_of(name: str, *, oracle: bool = False) -> str:
+    """Return the name of a method in figures and tables."""
+    return TITLES.get(name, name) + (" (oracle)" if oracle else "")
 
 
 def measure(

@@ -34,8 +34,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
     """
     write_result(folder / "result.h5", comparison)
     write_metrics(folder / "metrics.json", comparison)
-    write_figures(folder / "figures", comparison)
-    write_report(folder / "report.html", comparison)
+    figures = write_figures(folder / "figures", comparison)
+    write_report(folder / "report.html", comparison, figures=figures)
 
 
 def write_metrics(path: Path, comparison: Comparison) -> None:
@@ -43,11 +43,13 @@ def write_metrics(path: Path, comparison: Comparison) -> None:
     path.write_text(json.dumps(summary(comparison), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def write_figures(folder: Path, comparison: Comparison) -> None:
-    """Write every figure that there is something to show in as PNG."""
+def write_figures(folder: Path, comparison: Comparison) -> dict[str, bytes]:
+    """Write every figure that there is something to show in as PNG, and return them."""
     folder.mkdir(exist_ok=True)
-    for name, content in draw(comparison).items():
+    figures = draw(comparison)
+    for name, content in figures.items():
         (folder / f"{name}.png").write_bytes(content)
+    return figures
 
 
 def summary(comparison: Comparison) -> dict[str, Any]:

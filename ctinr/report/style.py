@@ -69,9 +69,16 @@ def dress(axes: Axes, style: Style) -> Axes:
 
 
 def legend(axes: Axes, style: Style, **where: Any) -> None:
-    """Name the lines, without a frame."""
+    """Name the lines, on a ground of the page's colour."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=style.ink, **where)
+        axes.legend(
+            facecolor=style.background,
+            edgecolor="none",
+            framealpha=0.85,
+            fontsize=8.5,
+            labelcolor=style.ink,
+            **where,
+        )
 
 
 def png(figure: Figure, *, dpi: int = DPI) -> bytes:

@@ -29,6 +29,8 @@ def number(value: float, digits: int = 3) -> str:
     """Return a value with so many significant digits, without needless zeros or exponents."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞" if value < 0 else "not a number"
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value:,.0f}".replace("-", "−")
     text = f"{value:.{digits}g}"
     if "e" in text and 1e-5 < abs(value) < 1e6:
         text = f"{value:.0f}"

@@ -67,4 +67,3 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
     return parser.parse_args()
-

@@ -91,9 +91,7 @@ def main() -> None:
     views = SMOKE_VIEWS if options.smoke else VIEWS
     family = BWReLU(width=SMOKE_WIDTH if options.smoke else WIDTH)
     grid = Grid(shape)
-    first, second = (
-        family.build(2, generator=torch.Generator().manual_seed(0)) for _ in range(2)
-    )
+    first, second = (family.build(2, generator=torch.Generator().manual_seed(0)) for _ in range(2))
     activations = torch.rand(shape[0] * shape[1], family.width)
     matrix = torch.rand(family.width, family.width)
 

@@ -116,7 +116,11 @@ def test_bf16_is_fast_follows_the_processor() -> None:
 @pytest.mark.parametrize("supported", [False, True])
 def test_bf16_is_fast_asks_the_device_in_question(monkeypatch, supported: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not supported)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation: including_emulation or not supported,
+    )
     assert bf16_is_fast(torch.device("cpu")) is supported
     assert bf16_is_fast("cuda:0") is not supported
     assert bf16_is_fast("meta") is False

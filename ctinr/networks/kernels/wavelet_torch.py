@@ -35,11 +35,13 @@ def value(x: Float[Tensor, "*shape"], scale: float) -> Float[Tensor, "*shape"]:
     """
     argument = _argument(x, scale)
     piece = _piece(argument)
-    starts = argument.new_tensor((0.0, *BREAKPOINTS))
-    heights = argument.new_tensor((0.0, *VALUES))
     # Clamped, so that an infinite argument meets its slope of zero as a finite number.
-    distance = argument.clamp(BREAKPOINTS[0], BREAKPOINTS[-1]) - starts[piece]
-    return (heights[piece] + _slopes(argument)[piece] * distance).to(x.dtype)
+    inside = argument.clamp(BREAKPOINTS[0], BREAKPOINTS[-1])
+    start, height, incline = (
+        _look_up(argument.new_tensor(table), piece)
+        for table in ((0.0, *BREAKPOINTS), (0.0, *VALUES), (0.0, *SLOPES, 0.0))
+    )
+    return torch.addcmul(height, incline, inside - start).to(x.dtype)
 
 
 def slope(
@@ -47,7 +49,8 @@ def slope(
 ) -> Float[Tensor, "*shape"]:
     """Return grad * scale * psi'(scale * x), with psi' continuous from the right at the kinks."""
     argument = _argument(x, scale)
-    return grad.contiguous() * (_slopes(argument) * scale)[_piece(argument)].to(grad.dtype)
+    slopes = argument.new_tensor((0.0, *SLOPES, 0.0)) * scale
+    return grad.contiguous() * _look_up(slopes, _piece(argument)).to(grad.dtype)
 
 
 def _argument(x: Tensor, scale: float) -> Tensor:
@@ -57,9 +60,10 @@ def _argument(x: Tensor, scale: float) -> Tensor:
 
 def _piece(argument: Tensor) -> Tensor:
     """Return 0 left of the support, 1 to 6 in it, 7 right of it; a kink belongs to its right."""
-    return torch.bucketize(argument, argument.new_tensor(BREAKPOINTS), right=True)
+    halves = (2 * argument).floor_().clamp_(-1, len(SLOPES))
+    return halves.nan_to_num_(nan=-1).to(torch.int32) + 1
 
 
-def _slopes(like: Tensor) -> Tensor:
-    """Return the slope of each of the eight pieces."""
-    return like.new_tensor((0.0, *SLOPES, 0.0))
+def _look_up(table: Tensor, piece: Tensor) -> Tensor:
+    """Return the entry of a table of eight for every piece."""
+    return table.index_select(0, piece.flatten()).view(piece.shape)

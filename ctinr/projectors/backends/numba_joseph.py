@@ -85,8 +85,9 @@ def _span(base: float, step: float, low: float, high: float, count: int) -> tupl
 
 @njit(inline="always")
 def _positions(base, step, count, cells, fractions):  # type: ignore[no-untyped-def]
-    """Split base + step * k, k < count, into whole cells past the returned one and fractions."""
-    origin = np.floor(min(base, base + step * (count - 1)))
+    """Split base + step * k >= 0, k < count, into cells past the returned one and fractions."""
+    # Rounding may leave the smallest position a hair below zero: it belongs to cell 0.
+    origin = max(0.0, np.floor(min(base, base + step * (count - 1))))
     real = fractions.dtype.type
     rest, short = real(base - origin), real(step)
     for k in range(count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,65 +50,52 @@ def wavelet(
         raise TypeError(checks.message("x", "be of a floating-point type", x))
     scale = checks.positive(scale, "scale")
     engine = choose_kernel(kernel, device=x.device, dtype=x.dtype).load()
-    return _Value.apply(x, scale, engine)  # type: ignore[return-value]
+    return Activation.apply(x, None, scale, engine)  # type: ignore[return-value]
 
 
-class _Value(torch.autograd.Function):
-    """psi(scale * x); its derivative is the slope."""
+class Activation(torch.autograd.Function):
+    """psi(scale x) without a weight; weight * scale * psi'(scale x) with one.
+
+    It is its own derivative rule: what the first does to a change of x, and what the second does
+    to a change of its weight, is to become the weight of the second. In x the second is
+    constant almost everywhere. A custom operator of torch.library would be shorter, but forward
+    mode takes its tangent for zero without a word, and torch.func.grad refuses it.
+    """
 
     @staticmethod
-    def forward(x: Tensor, scale: float, engine: Engine) -> Tensor:
-        return engine.value(x, scale)
+    def forward(x: Tensor, weight: Tensor | None, scale: float, engine: Engine) -> Tensor:
+        """Let the engine compute one or the other."""
+        return engine.value(x, scale) if weight is None else engine.slope(weight, x, scale)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, ctx.scale, ctx.engine = inputs
+        """Keep x, and which of the two it was."""
+        x, weight, ctx.scale, ctx.engine = inputs
+        ctx.moving = 0 if weight is None else 1
         ctx.save_for_backward(x)
         ctx.save_for_forward(x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        return _Slope.apply(*grads, *ctx.saved_tensors, ctx.scale, ctx.engine), None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient in x of the first, in the weight of the second."""
+        gradients: list[Tensor | None] = [None] * 4
+        gradients[ctx.moving] = Activation.apply(*ctx.saved_tensors, *grads, ctx.scale, ctx.engine)
+        return tuple(gradients)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        return _Slope.apply(tangents[0], *ctx.saved_tensors, ctx.scale, ctx.engine)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
-        return _Value.apply(*inputs), in_dims[0]
-
-
-class _Slope(torch.autograd.Function):
-    """weight * scale * psi'(scale * x): linear in weight, and constant in x almost everywhere."""
-
-    @staticmethod
-    def forward(weight: Tensor, x: Tensor, scale: float, engine: Engine) -> Tensor:
-        return engine.slope(weight, x, scale)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, x, ctx.scale, ctx.engine = inputs
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        weight = _Slope.apply(*grads, *ctx.saved_tensors, ctx.scale, ctx.engine)
-        return weight, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        (x,) = ctx.saved_tensors
-        weight = torch.zeros_like(x) if tangents[0] is None else tangents[0]
-        return _Slope.apply(weight, x, ctx.scale, ctx.engine)
+        """Return the change of the output; a tangent that is missing arrives as zeros."""
+        return Activation.apply(*ctx.saved_tensors, tangents[ctx.moving], ctx.scale, ctx.engine)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, int]:
-        weight, x = (
-            tensor.expand(info.batch_size, *tensor.shape)
-            if axis is None
-            else tensor.movedim(axis, 0)
-            for tensor, axis in zip(inputs[:2], in_dims[:2], strict=True)
-        )
-        return _Slope.apply(weight, x, *inputs[2:]), 0
+        """Treat the mapped axis as one more axis of points."""
+        x, weight = map(partial(_in_front, info.batch_size), inputs[:2], in_dims[:2])
+        return Activation.apply(x, weight, *inputs[2:]), 0
+
+
+def _in_front(size: int, tensor: Tensor | None, axis: int | None) -> Tensor | None:
+    """Return the tensor with the mapped axis first, repeated where it has none."""
+    if tensor is None:
+        return None
+    return tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)

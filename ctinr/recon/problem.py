@@ -1,0 +1,79 @@
+"""What every method asks of its problem: data that fit the operator, and views to pick from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.geometry import Grid, ParallelBeam
+from ctinr.operators import LinearOperator
+
+
+def check_data(A: LinearOperator, y: Tensor, argument: str = "y") -> None:
+    """Raise unless y is a finite tensor (*batch, *A.range.shape) of a dtype that A takes."""
+    _check_tensor(A, y, argument)
+    shape = tuple(A.range.shape)
+    checks.trailing_shape(y, argument, shape=shape, what="the operator's range")
+    checks.finite_values(y, argument)
+
+
+def first_image(A: LinearOperator, y: Tensor, initial: Tensor | None) -> Tensor:
+    """Return a copy of where a method starts: the image given, of y's batch, or zeros."""
+    shape = (*batch_shape(A, y), *A.domain.shape)
+    if initial is None:
+        return y.new_zeros(shape)
+    _check_tensor(A, initial, "initial")
+    rule = f"have the shape {shape} of the images that belong to `y`"
+    checks.require(tuple(initial.shape) == shape, "initial", rule, initial)
+    checks.finite_values(initial, "initial")
+    return initial.detach().to(device=y.device, dtype=y.dtype).clone()
+
+
+def batch_shape(A: LinearOperator, y: Tensor) -> tuple[int, ...]:
+    """Return the leading axes of the data."""
+    return tuple(y.shape[: y.ndim - len(A.range.shape)])
+
+
+def item_sums(values: Tensor, num_axes: int) -> Tensor:
+    """Return the sums over the last axes, one an item of the batch, added up in float64."""
+    return values.sum(dim=tuple(range(-num_axes, 0)), dtype=torch.float64)
+
+
+def beam_of(A: LinearOperator) -> ParallelBeam:
+    """Return the geometry of a projector; a TypeError tells that A is none."""
+    geometry = A.range
+    if not isinstance(geometry, ParallelBeam):
+        rule = "be a projector, whose range is a ParallelBeam"
+        raise TypeError(checks.message("A", rule, f"an operator on {type(geometry).__name__}"))
+    return geometry
+
+
+def grid_of(A: LinearOperator) -> Grid:
+    """Return the grid of the images; a TypeError tells that A maps something else."""
+    grid = A.domain
+    if not isinstance(grid, Grid):
+        rule = "map images, its domain being a Grid"
+        raise TypeError(checks.message("A", rule, f"a domain of type {type(grid).__name__}"))
+    return grid
+
+
+def of_views(A: LinearOperator, y: Tensor, views: Sequence[int]) -> tuple[LinearOperator, Tensor]:
+    """Return the projector and the data of some views only."""
+    restricted: Any = getattr(A, "restricted", None)
+    if restricted is None:
+        rule = "be a projector, which has `restricted(views)`"
+        raise TypeError(checks.message("A", rule, f"{A!r:.80}"))
+    return restricted(list(views)), y[..., list(views), :]
+
+
+def _check_tensor(A: LinearOperator, values: Tensor, argument: str) -> None:
+    if not isinstance(values, Tensor):
+        given, remedy = type(values).__name__, "Use torch.as_tensor."
+        raise TypeError(checks.message(argument, "be a torch.Tensor", given, remedy))
+    if values.dtype not in A.dtypes:
+        names = " or ".join(str(dtype) for dtype in A.dtypes)
+        raise TypeError(checks.message(argument, f"be {names}", values, "Convert it first."))

@@ -1,0 +1,243 @@
+"""Choosing without the truth: some views are withheld, and the best guess of them wins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.operators import LinearOperator
+from ctinr.recon.observers import relative_error
+from ctinr.recon.problem import of_views
+
+WITHHELD_RULE = "least relative error on the withheld views"
+
+# Directions closer than this part of a half turn are one direction: measured twice, not two.
+SAME_DIRECTION = 1e-9
+
+
+@dataclass(frozen=True)
+class Split:
+    """The views that a method sees and those that judge it.
+
+    Parameters
+    ----------
+    fitted, withheld : tuple of int
+        Indices of views, in rising order; none is in both.
+    """
+
+    fitted: tuple[int, ...]
+    withheld: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        checks.require(len(self.fitted) > 0, "fitted", "name at least one view", "none")
+        checks.require(len(self.withheld) > 0, "withheld", "name at least one view", "none")
+        both = sorted({*self.fitted} & {*self.withheld})
+        rule = "have no view in common with `fitted`"
+        checks.require(not both, "withheld", rule, f"the views {both} in both")
+
+    @property
+    def scale(self) -> float:
+        """All views per fitted view: what a sum over views grows by when all are fitted."""
+        return (len(self.fitted) + len(self.withheld)) / len(self.fitted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"fitted": list(self.fitted), "withheld": list(self.withheld)}
+
+
+def withhold_views(
+    num_views: int,
+    *,
+    fraction: float = 0.1,
+    seed: int = 0,
+    angles: Sequence[float] | None = None,
+) -> Split:
+    """Return a split that withholds some views, spread over all of them.
+
+    The views are cut into equal runs, and from the middle half of each run one is taken at
+    random, so that withheld views are never neighbours. Where the angles are given, the runs
+    follow the directions modulo π, and views of one direction go together: a view whose opposite
+    was fitted would judge nothing.
+
+    Parameters
+    ----------
+    num_views : int
+        Number of views, at least 3.
+    fraction : float
+        The part to withhold, in (0, 0.5]; at least one view is withheld and two are left.
+    seed : int
+        Decides the places; the same seed gives the same views.
+    angles : sequence of float, optional
+        The angle of every view, radians. Without them the views are taken to be in order.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 3 views or directions, the fraction lies outside (0, 0.5], or the
+        angles are not one a view.
+    """
+    num_views = checks.count(num_views, "num_views", least=3)
+    part = checks.fraction(fraction, "fraction")
+    checks.require(part <= 0.5, "fraction", "be at most 0.5", fraction)
+    group = np.arange(num_views) if angles is None else _directions_in_order(angles, num_views)
+    num_groups = int(group.max()) + 1
+    remedy = "Views of one direction modulo π count once."
+    checks.require(num_groups >= 3, "angles", "have 3 directions or more", num_groups, remedy)
+    num_withheld = min(max(1, round(part * num_groups)), num_groups - 2)
+    generator = np.random.default_rng(checks.count(seed, "seed", least=0))
+    places = np.arange(num_withheld) + generator.uniform(0.25, 0.75, num_withheld)
+    chosen = np.isin(group, (places * num_groups / num_withheld).astype(int))
+    return Split(tuple(np.flatnonzero(~chosen).tolist()), tuple(np.flatnonzero(chosen).tolist()))
+
+
+def distinct_directions(angles: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the directions modulo π in rising order, and which of them each view has.
+
+    Parameters
+    ----------
+    angles : sequence of float
+        Radians.
+
+    Returns
+    -------
+    directions : ndarray, shape (direction,)
+        In [0, π), radians.
+    index : ndarray of int, shape (view,)
+        Place of every view's direction.
+    """
+    whole = round(1 / SAME_DIRECTION)
+    steps = np.round(np.asarray(angles, dtype=np.float64) / (math.pi * SAME_DIRECTION))
+    distinct, index = np.unique(np.mod(steps, whole), return_inverse=True)
+    return distinct * (math.pi * SAME_DIRECTION), index
+
+
+def _directions_in_order(angles: Sequence[float], num_views: int) -> np.ndarray:
+    rule = f"be one for each of the {num_views} views"
+    checks.require(len(angles) == num_views, "angles", rule, f"{len(angles)} angles")
+    return distinct_directions(angles)[1]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A parameter that was chosen, and among what.
+
+    Parameters
+    ----------
+    value
+        The candidate with the least error.
+    candidates : tuple
+        All that were tried, in the order of trial; plain values or tuples of them.
+    errors : tuple of float
+        The error of each.
+    rule : str
+        What the error is, in words.
+    interrupted : bool
+        Whether the search was ended early from the keyboard.
+    """
+
+    value: Any
+    candidates: tuple[Any, ...]
+    errors: tuple[float, ...]
+    rule: str
+    interrupted: bool = False
+
+    @property
+    def error(self) -> float:
+        """The least error."""
+        return min(self.errors)
+
+    def __add__(self, other: Choice) -> Choice:
+        """Return the choice among the candidates of both."""
+        better = other if other.error < self.error else self
+        return Choice(
+            better.value,
+            self.candidates + other.candidates,
+            self.errors + other.errors,
+            self.rule,
+            self.interrupted or other.interrupted,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def choose(
+    reconstruct: Callable[[LinearOperator, Tensor, Any], Tensor],
+    A: LinearOperator,
+    y: Tensor,
+    candidates: Iterable[Any],
+    *,
+    split: Split,
+    patience: int | None = None,
+) -> Choice:
+    """Choose the candidate whose image explains the withheld views best.
+
+    Parameters
+    ----------
+    reconstruct : callable
+        ``reconstruct(A_fitted, y_fitted, candidate)`` returns the image made of the fitted views.
+    A : LinearOperator
+        A projector, with `restricted(views)`.
+    y : Tensor, shape (*batch, angle, u)
+        The data of all views.
+    candidates : iterable
+        What is tried, in order.
+    split : Split
+        Which views are fitted and which withheld.
+    patience : int, optional
+        Stop after so many candidates in a row without a new least error, for a path along which
+        the error first falls and then rises. Without it all are tried.
+
+    Returns
+    -------
+    Choice
+        An interrupt from the keyboard ends the search; the choice is then among those tried.
+
+    Raises
+    ------
+    TypeError
+        If A has no `restricted(views)`.
+    ValueError
+        If there is no candidate.
+    KeyboardInterrupt
+        If interrupted before the first candidate was judged.
+    """
+    fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
+
+    def error(candidate: Any) -> float:
+        return relative_error(withheld[0], reconstruct(*fitted, candidate), withheld[1])
+
+    return least(error, candidates, rule=WITHHELD_RULE, patience=patience)
+
+
+def least(
+    error: Callable[[Any], float],
+    candidates: Iterable[Any],
+    *,
+    rule: str,
+    patience: int | None = None,
+) -> Choice:
+    """Choose the candidate of least error; see `choose` for patience and interrupts."""
+    tried: list[tuple[float, Any]] = []
+    interrupted = False
+    try:
+        for candidate in candidates:
+            tried.append((error(candidate), candidate))
+            errors = [value for value, _ in tried]
+            if patience is not None and len(errors) - errors.index(min(errors)) > patience:
+                break
+    except KeyboardInterrupt:
+        if not tried:
+            raise
+        interrupted = True
+    checks.require(len(tried) > 0, "candidates", "hold at least one", "none")
+    best = min(tried, key=lambda trial: trial[0])[1]
+    errors, values = zip(*tried, strict=True)
+    return Choice(best, values, errors, rule, interrupted)

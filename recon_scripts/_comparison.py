@@ -1,0 +1,90 @@
+"""A comparison: the projector, the split of the views, the jobs and the run record."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ctinr import checks
+from ctinr.data import Scan
+from ctinr.projectors import Projector, available_backends
+from ctinr.recon.selection import withhold_views
+from ctinr.report import Comparison, Cost, measured_cost, run_record
+from recon_scripts._jobs import Job, data_range_of, require_truth, run_all
+from recon_scripts._methods import Task
+from recon_scripts._options import MethodOptions
+from recon_scripts._progress import Display
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all jobs share.
+
+    Raises
+    ------
+    ValueError
+        If there is no engine of that name, which is said before a scan is read.
+    """
+
+    options: MethodOptions
+    seed: int = 0
+    smoke: bool = False
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.options.engine, "engine", ("auto", *available_backends()))
+
+
+def compare(
+    scan: Scan, jobs: Sequence[Job], settings: Settings, *, display: Display, before: Cost
+) -> Comparison:
+    """Run the jobs and return their rows; an interrupt ends it with those there are by then.
+
+    What went `before`, such as reading the scan, counts for the time and memory of the whole.
+    """
+    begun = time.perf_counter()
+    require_truth(scan, oracle=any(job.oracle for job in jobs))
+    A = Projector(scan.geometry, scan.grid, backend=settings.options.engine)
+    y = scan.sinogram
+    engine = A.backend(y.device, y.dtype).name
+    with display.stage(f"Preparing the engine {engine}"), measured_cost() as preparing:
+        prepare(A, y)
+    split = withhold_views(scan.num_views, seed=settings.seed)
+    task = Task(A, y, split, settings.options, seed=settings.seed, smoke=settings.smoke)
+    outcome = run_all(scan, jobs, task, display=display)
+    peaks = [cost.peak_memory for cost in (before, preparing, *outcome.rows)]
+    record = run_record(
+        command=command_line(),
+        seed=settings.seed,
+        engine=engine,
+        engine_asked=settings.options.engine,
+        precision=str(y.dtype).removeprefix("torch."),
+        withheld_views=[int(view) for view in split.withheld],
+        seconds=before.seconds + time.perf_counter() - begun,
+        peak_memory=max([size for size in peaks if size is not None], default=None),
+        interrupted=outcome.interrupted,
+    )
+    return Comparison(
+        scan=scan,
+        rows=tuple(outcome.rows),
+        data_range=data_range_of(scan),
+        warnings=(*outcome.troubles, *scan.warnings()),
+        record=record,
+        notes=tuple(scan.metadata.get("remarks", ())),
+    )
+
+
+def prepare(A: Projector, y: torch.Tensor) -> None:
+    """Use the engine once: what it compiles on first use shall not count for the first method."""
+    A.T(y)
+    A(torch.zeros(A.domain.shape, dtype=y.dtype, device=y.device))
+
+
+def command_line() -> list[str]:
+    """Return the command as it would be typed, without the place where it is installed."""
+    name = Path(sys.argv[0]).stem
+    return ["ctinr", *([] if name in ("ctinr", "cli") else [name]), *sys.argv[1:]]

@@ -1,0 +1,53 @@
+"""What there is to say about a scan and about an installation, as terms and values."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+import phantoms
+from ctinr.data import Scan, reader_of
+from ctinr.projectors import BACKENDS
+from ctinr.report import wording
+from ctinr.report.page import scan_facts
+from ctinr.report.record import versions
+from recon_scripts._methods import METHODS
+
+
+def scan_information(scan: Scan, path: Path | None) -> dict[str, str]:
+    """Return what a file was recognised as, where things are, and the range of the values."""
+    facts = {} if path is None else {"Recognised as": reader_of(path).name}
+    if "title" in scan.metadata:
+        facts["Title"] = str(scan.metadata["title"])
+    facts |= dict(scan_facts(scan))
+    facts["Line integrals"] = _range(scan.sinogram)
+    if scan.truth is not None:
+        facts["Truth"] = f"{_range(scan.truth)} 1/mm"
+    return facts
+
+
+def _range(values: torch.Tensor) -> str:
+    ends = (wording.number(float(value), 4) for value in (values.min(), values.max()))
+    return f"{' to '.join(ends)}, mean {wording.number(float(values.mean()), 4)}"
+
+
+def installation() -> dict[str, dict[str, str]]:
+    """Return methods, phantoms, engines with their obstacles, and versions."""
+    scan = _smallest_problem()
+    obstacles = {
+        backend.name: backend.obstacle(*scan, "cpu", torch.float32) for backend in BACKENDS
+    }
+    return {
+        "Engines": {name: why or "can run" for name, why in obstacles.items()},
+        "Methods": {method.name: method.summary for method in METHODS},
+        "Phantoms": {"names": ", ".join(phantoms.catalogue)},
+        "Versions": {"python": platform.python_version(), **versions()},
+    }
+
+
+def _smallest_problem():
+    from ctinr.geometry import Detector, Grid, ParallelBeam
+
+    return ParallelBeam([0.0], Detector(1)), Grid((1, 1))

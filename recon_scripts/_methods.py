@@ -1,0 +1,116 @@
+"""The methods that commands can run, by name: one literal table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.networks import BWReLU, Family, Siren, families
+from ctinr.projectors import Projector
+from ctinr.recon.inr import Recipe, inr
+from ctinr.recon.run import Observer, Reconstruction
+from ctinr.recon.selection import Split
+from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
+from recon_scripts._options import MethodOptions
+
+SMOKE_FAMILIES: dict[str, Family] = {
+    "bw-relu": BWReLU(width=16, depth=2),
+    "siren": Siren(width=16, depth=2),
+}
+SMOKE_RECIPE = Recipe(warm=5, levels=((2, 5), (1, 5)), weights=(0.0, 0.03))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a method is given.
+
+    Parameters
+    ----------
+    A, y
+        The projector and the line integrals.
+    split
+        The views that are withheld while parameters are chosen.
+    options
+        How methods are run.
+    seed, smoke
+        What random numbers follow from; whether it is only to be seen that it works.
+    observers
+        Each sees the steps.
+    truth, data_range
+        Given to oracle rows only.
+    """
+
+    A: Projector
+    y: Tensor
+    split: Split
+    options: MethodOptions
+    seed: int = 0
+    smoke: bool = False
+    observers: Sequence[Observer] = ()
+    truth: Tensor | None = None
+    data_range: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A method by its name: how it is run, tuned without the truth and, as an oracle, with it."""
+
+    name: str
+    summary: str
+    tuned: Callable[[Task], Reconstruction]
+    oracle: Callable[[Task], Reconstruction] | None = None
+
+
+def _fbp(task: Task) -> Reconstruction:
+    return tuned_fbp(task.A, task.y, split=task.split, observers=task.observers)
+
+
+def _tv(task: Task) -> Reconstruction:
+    return tuned_tv(task.A, task.y, split=task.split, observers=task.observers)
+
+
+def _inr(task: Task) -> Reconstruction:
+    name = task.options.family
+    return inr(
+        task.A,
+        task.y,
+        family=SMOKE_FAMILIES[name] if task.smoke else families[name](),
+        recipe=SMOKE_RECIPE if task.smoke else Recipe(),
+        split=task.split,
+        seed=task.seed,
+        observers=task.observers,
+    )
+
+
+def _oracle(run: Callable[..., Any]) -> Callable[[Task], Reconstruction]:
+    def oracle(task: Task) -> Reconstruction:
+        return run(task.A, task.y, task.truth, data_range=task.data_range, observers=task.observers)
+
+    return oracle
+
+
+METHODS: tuple[Method, ...] = (
+    Method("fbp", "filtered backprojection", _fbp, _oracle(oracle_fbp)),
+    Method("tv", "total variation", _tv, _oracle(oracle_tv)),
+    Method("inr", "neural field", _inr),
+)
+
+
+def methods_named(names: str) -> tuple[Method, ...]:
+    """Return the methods of a list such as "fbp,tv,inr", each once, in its order."""
+    known = {method.name: method for method in METHODS}
+    asked = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    unknown = [name for name in asked if name not in known]
+    rule = f"list some of {', '.join(known)}, with commas between them"
+    checks.require(bool(asked) and not unknown, "methods", rule, repr((unknown or [names])[0]))
+    return tuple(known[name] for name in asked)
+
+
+def method_named(name: str) -> Method:
+    """Return the method of that name."""
+    names = [method.name for method in METHODS]
+    return METHODS[names.index(checks.one_of(name, "method", names))]

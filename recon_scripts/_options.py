@@ -1,0 +1,57 @@
+"""Options that several commands have; the text under a field is its help."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+# Where None stands for a choice that the help describes in words.
+Described = arg(help_behavior_hint="")
+ScanPath = Annotated[Path | None, Positional, arg(metavar="[SCAN]", help_behavior_hint="")]
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """Which scan, and how it is read."""
+
+    views: Annotated[int | None, Described] = None
+    """Use so many views, evenly spread. Of a picture: simulate so many (60; in the paper: 100)."""
+    slice: Annotated[int | None, Described] = None
+    """Row of the detector, counted from 0, where a file holds many (default: the middle one)."""
+    pitch: Annotated[float | None, Described] = None
+    """Size of a detector bin in mm (default: what the file says, else 1)."""
+    center: Annotated[float | None, Described] = None
+    """Bin on which the axis of rotation falls, counted from 0 (default: found from the data)."""
+    coarsen: int = 1
+    """Reconstruct on cells so many times larger."""
+    protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
+    """How a picture is scanned: standard, or as in the paper: no noise, same operator."""
+    photons: Annotated[float | None, Described] = None
+    """Photons a bin counts without the object, in the simulated scan of a picture (1e5)."""
+    seed: int = 0
+    """Everything random follows from it."""
+    smoke: bool = False
+    """See that it works, within seconds: tiny sizes, few iterations; makes its own SCAN."""
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """How methods are run."""
+
+    engine: str = "auto"
+    """What computes the projections: auto, or one of those that `ctinr info` lists."""
+    family: Literal["bw-relu", "siren"] = "bw-relu"
+    """The network of the neural field."""
+    time_budget: Annotated[float | None, Described] = None
+    """End every fit of a method after so many seconds (default: never)."""
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the result goes."""
+
+    out: Annotated[Path | None, Described] = None
+    """Folder for the result, which must not exist yet (default: named after the scan)."""
+    overwrite: bool = False
+    """Replace an earlier result in that folder, once the new one is complete."""

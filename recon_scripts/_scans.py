@@ -1,0 +1,132 @@
+"""The scan that a command works on: read from a file, simulated, or the tiny one of a smoke run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import phantoms
+from ctinr import checks
+from ctinr.data import Noise, Scan, read_scan, reader_of, scan_from_image, simulated_scan
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.operators import BlockAverage
+from ctinr.projectors import Projector
+from recon_scripts._options import ScanOptions
+
+if TYPE_CHECKING:
+    from recon_scripts.simulate import Simulate
+
+TITLES = {
+    "shepp-logan": "Shepp–Logan",
+    "shepp-logan-modified": "Shepp–Logan, modified",
+    "forbild-head": "FORBILD head",
+    "forbild-thorax": "FORBILD thorax",
+}
+HOME_GROUND = "The phantom is piecewise constant, which is the home ground of TV."
+# Air around the object, so that its edge lies inside the image and both ends of the detector.
+MARGIN = 1.04
+VIEWS, PAPER_VIEWS, PHOTONS = 60, 100, 1e5
+SMOKE_SIZE, SMOKE_VIEWS = 48, 20
+
+
+def load_scan(path: Path | None, options: ScanOptions) -> Scan:
+    """Return the scan that the options of a command ask for."""
+    if path is None:
+        checks.require(options.smoke, "scan", "be given", "nothing", "Name a scan or a picture.")
+        return phantom_scan("forbild-thorax", size=SMOKE_SIZE, views=SMOKE_VIEWS, seed=options.seed)
+    given: dict[str, Any] = {
+        "num_views": options.views,
+        "slice": options.slice,
+        "pitch": options.pitch,
+        "center": options.center,
+        "protocol": options.protocol,
+    }
+    if "project" in reader_of(path).options:
+        given |= _of_picture(options)
+    elif options.photons is not None:
+        remedy = "The photons of a measured scan are what they are."
+        rule = "be left out unless a picture is scanned"
+        raise ValueError(checks.message("photons", rule, options.photons, remedy))
+    scan = read_scan(path, **given)
+    if options.smoke and scan.num_views > SMOKE_VIEWS:
+        scan = scan.with_views(SMOKE_VIEWS)
+    return coarsened(scan, options.coarsen)
+
+
+def named_after(path: Path | None, what: str) -> Path:
+    """Return the name of a folder for a result, in the current one: "chest-comparison"."""
+    return Path(f"{path.stem if path is not None else 'smoke'}-{what}")
+
+
+def _of_picture(options: ScanOptions) -> dict[str, Any]:
+    """Return what only the simulated scan of a picture takes."""
+    paper = options.protocol == "paper"
+    noise = None if paper and options.photons is None else _noise(options.photons, options.seed)
+    views = options.views or (PAPER_VIEWS if paper else VIEWS)
+    return {"project": Projector, "num_views": views, "noise": noise}
+
+
+def _noise(photons: float | None, seed: int) -> Noise:
+    return Noise(PHOTONS if photons is None else photons, seed=seed)
+
+
+def coarsened(scan: Scan, factor: int) -> Scan:
+    """Return the scan with a grid of cells so many times larger, and the truth averaged on it."""
+    if checks.count(factor, "coarsen") == 1:
+        return scan
+    truth = None if scan.truth is None else BlockAverage(scan.grid, factor)(scan.truth)
+    return replace(scan, grid=scan.grid.coarsen(factor), truth=truth)
+
+
+def phantom_scan(
+    name: str, *, size: int, views: int, photons: float = PHOTONS, seed: int = 0
+) -> Scan:
+    """Return a scan of a phantom by exact line integrals; no photons stand for no noise."""
+    phantom = phantoms.by_name(name, seed)
+    spacing = 2 * phantom.radius * MARGIN / checks.count(size, "size", least=16)
+    bins = int(np.ceil(size * MARGIN))
+    geometry = ParallelBeam(equal_angles(views), Detector(bins, spacing))
+    scan = simulated_scan(
+        phantom.line_integrals,
+        geometry,
+        Grid((size, size), spacing),
+        truth=torch.as_tensor(phantom.raster((size, size), spacing)),
+        noise=_noise(photons, seed) if photons else None,
+    )
+    flat = all(isinstance(term, phantoms.Solid) for term in phantom.terms)
+    metadata = {
+        **scan.metadata,
+        "title": TITLES.get(name, name.replace("-", " ").capitalize()),
+        "source": f"simulated from exact line integrals of the phantom {name}",
+        **({"remarks": (HOME_GROUND,)} if flat else {}),
+    }
+    return replace(scan, metadata=metadata)
+
+
+def simulated(options: Simulate) -> Scan:
+    """Return the scan that the options of `simulate` ask for."""
+    size, views = (SMOKE_SIZE, SMOKE_VIEWS) if options.smoke else (options.size, options.views)
+    if options.object in phantoms.catalogue:
+        return phantom_scan(
+            options.object, size=size, views=views, photons=options.photons, seed=options.seed
+        )
+    if not Path(options.object).exists():
+        rule = f"name a picture or one of the phantoms {', '.join(phantoms.catalogue)}"
+        raise ValueError(checks.message("object", rule, repr(options.object)))
+    paper = options.protocol == "paper"
+    noise = None if paper or not options.photons else _noise(options.photons, options.seed)
+    return scan_from_image(
+        options.object, Projector, num_views=views, protocol=options.protocol, noise=noise
+    )
+
+
+def write_preview(path: Path, scan: Scan) -> None:
+    """Write a picture of the sinogram and, where it is known, of the truth."""
+    from ctinr.report.figures import scan_figure
+    from ctinr.report.style import png
+
+    path.write_bytes(png(scan_figure(scan)))

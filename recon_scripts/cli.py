@@ -1,0 +1,41 @@
+"""The console command `ctinr`: the union of all commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from tyro.conf import subcommand
+
+from recon_scripts import compare, demo, info, reconstruct, simulate
+from recon_scripts._terminal import guarded, parsed, say
+
+Command = (
+    Annotated[compare.Compare, subcommand("compare")]
+    | Annotated[reconstruct.Reconstruct, subcommand("reconstruct")]
+    | Annotated[simulate.Simulate, subcommand("simulate")]
+    | Annotated[info.Info, subcommand("info")]
+    | Annotated[demo.Demo, subcommand("demo")]
+)
+MAINS = {
+    compare.Compare: compare.main,
+    reconstruct.Reconstruct: reconstruct.main,
+    simulate.Simulate: simulate.main,
+    info.Info: info.main,
+    demo.Demo: demo.main,
+}
+DESCRIPTION = "Tomographic reconstruction with coordinate networks, side by side with FBP and TV."
+
+
+def main() -> None:
+    """Run the command that the command line names, and leave with its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        from ctinr.report.record import versions
+
+        return say(f"ctinr {versions().get('ctinr', 'not installed')}")
+    config = parsed(Command, name="ctinr", description=DESCRIPTION)
+    sys.exit(guarded(MAINS[type(config)], config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Reconstruct a scan by one method, its parameters chosen on withheld views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
+from recon_scripts._terminal import INTERRUPTED, command, show_comparison
+
+
+@dataclass(frozen=True)
+class Reconstruct(OutputOptions, MethodOptions, ScanOptions):
+    """Reconstruct a scan by one method, its parameters chosen on withheld views.
+
+    Writes result.h5, metrics.json and figures into a folder.
+    """
+
+    scan: ScanPath = None
+    """A scan (HDF5: ctinr or Scientific Data Exchange) or a picture, of which one is simulated."""
+    method: str = "tv"
+    """fbp, tv or inr."""
+
+
+def main(config: Reconstruct) -> int:
+    """Run the command and return its exit code."""
+    from ctinr.report import measured_cost, output_folder
+    from ctinr.report.store import write_figures, write_metrics, write_result
+    from recon_scripts._comparison import Settings, compare
+    from recon_scripts._jobs import jobs_of
+    from recon_scripts._methods import method_named
+    from recon_scripts._progress import Display
+    from recon_scripts._scans import load_scan, named_after
+
+    jobs = jobs_of([method_named(config.method)])
+    settings = Settings(config, seed=config.seed, smoke=config.smoke)
+    out = config.out or named_after(config.scan, config.method)
+    with Display() as display, output_folder(out, overwrite=config.overwrite) as folder:
+        with display.stage("Reading the scan"), measured_cost() as reading:
+            scan = load_scan(config.scan, config)
+        result = compare(scan, jobs, settings, display=display, before=reading)
+        write_result(folder / "result.h5", result)
+        write_metrics(folder / "metrics.json", result)
+        write_figures(folder / "figures", result)
+    show_comparison(result, out)
+    return INTERRUPTED if result.record["interrupted"] else 0
+
+
+if __name__ == "__main__":
+    command(Reconstruct, main)

@@ -1,0 +1,69 @@
+"""Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional
+
+from recon_scripts._options import Described
+from recon_scripts._terminal import command, say
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
+
+    object: Positional[str] = "forbild-thorax"
+    """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan, …; info lists them."""
+    views: int = 60
+    """Number of views over the half turn."""
+    photons: float = 1e5
+    """Photons a bin counts without the object; 0 for data without noise."""
+    size: int = 256
+    """Cells along each side of a phantom's image; a picture has its own."""
+    protocol: Literal["standard", "paper"] = "standard"
+    """How a picture is scanned: standard, or as in the paper: no noise, same operator."""
+    seed: int = 0
+    """Everything random follows from it."""
+    out: Annotated[Path | None, Described] = None
+    """A file that ends in .h5, or a folder for scan.h5 and a preview (default: OBJECT.h5)."""
+    overwrite: bool = False
+    """Replace what an earlier run wrote there."""
+    smoke: bool = False
+    """See that it works, within seconds: a tiny scan."""
+
+
+def main(config: Simulate) -> int:
+    """Run the command and return its exit code."""
+    from ctinr.data import replacing, write_scan
+    from ctinr.report import output_folder
+    from ctinr.report.page import summary, title
+    from recon_scripts._progress import Display
+    from recon_scripts._scans import simulated, write_preview
+
+    out = config.out or Path(Path(config.object).stem + ".h5")
+    alone = out.suffix.lower() in (".h5", ".hdf5")
+    # Entered before the work, so that what would stop the writing stops it at once.
+    place = (
+        replacing(out, overwrite=config.overwrite)
+        if alone
+        else output_folder(out, overwrite=config.overwrite)
+    )
+    with Display() as display, place as target:
+        with display.stage(f"Simulating {config.object}"):
+            scan = simulated(config)
+        write_scan(target if alone else target / "scan.h5", scan, overwrite=True)
+        if not alone:
+            write_preview(target / "scan.png", scan)
+    say(f"{title(scan)}. {summary(scan)}")
+    for warning in scan.warnings():
+        say(f"Note: {warning}", style="yellow")
+    say(f"Written: {out if alone else out / 'scan.h5'}")
+    return 0
+
+
+if __name__ == "__main__":
+    command(Simulate, main)

@@ -1,0 +1,127 @@
+"""Every operator of the package, in every shape that has tripped a library up, each one tiny.
+
+A new operator is entered here and nowhere else: the laws are tried on all that the catalogue holds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.operators import (
+    BlockAverage,
+    Gradient,
+    Identity,
+    LinearOperator,
+    RampFilter,
+    Select,
+    Space,
+    Weights,
+)
+from ctinr.projectors import Projector, available_backends
+
+QUARTER = math.pi / 4
+
+SCANS: dict[str, tuple[ParallelBeam, Grid]] = {
+    "square": (ParallelBeam(equal_angles(5), Detector(9)), Grid((6, 6))),
+    "wide": (ParallelBeam(equal_angles(4), Detector(9)), Grid((3, 7))),
+    "tall": (ParallelBeam(equal_angles(3), Detector(8)), Grid((7, 4))),
+    "anisotropic": (ParallelBeam(equal_angles(5), Detector(8)), Grid((4, 5), (1.7, 0.6))),
+    "off-centre": (ParallelBeam(equal_angles(4), Detector(10)), Grid((5, 4), 1.0, (1.3, -2.1))),
+    "shifted-detector": (ParallelBeam(equal_angles(4), Detector(7, 1.0, 1.3)), Grid((5, 6))),
+    "fine-pitch": (ParallelBeam(equal_angles(3), Detector(19, 0.3)), Grid((5, 4))),
+    "coarse-pitch": (ParallelBeam(equal_angles(4), Detector(4, 2.6)), Grid((6, 5))),
+    "one-view": (ParallelBeam([0.4], Detector(8)), Grid((5, 5))),
+    "one-bin": (ParallelBeam(equal_angles(4), Detector(1)), Grid((5, 5))),
+    "one-cell": (ParallelBeam(equal_angles(4), Detector(3, 0.7)), Grid((1, 1))),
+    "any-angle": (ParallelBeam([-0.6, 3.5, 7.0, -9.0], Detector(8)), Grid((5, 6))),
+    "straight": (ParallelBeam([k * QUARTER for k in range(5)], Detector(8)), Grid((5, 6))),
+    # A crossing that is exactly at the edge of the interpolation, but for its rounding.
+    "on-the-edge": (ParallelBeam([math.pi], Detector(12, 0.7)), Grid((5, 6), (1.0, 0.3))),
+    "truncated": (ParallelBeam(equal_angles(4), Detector(3)), Grid((6, 7))),
+    "beside": (ParallelBeam([0.1, 0.2], Detector(3, 1.0, 50.0)), Grid((4, 4))),
+}
+
+IMAGE = Grid((5, 4), (0.8, 1.7))
+SINOGRAM = ParallelBeam(equal_angles(3), Detector(7, 0.8))
+
+
+def checkerboard(shape: tuple[int, ...]) -> torch.Tensor:
+    """True at every other value."""
+    return torch.as_tensor(np.indices(shape).sum(axis=0) % 2 == 0)
+
+
+def projectors() -> dict[str, LinearOperator]:
+    return {
+        f"projector-{engine}-{name}": Projector(geometry, grid, engine)
+        for engine in available_backends()
+        for name, (geometry, grid) in SCANS.items()
+    }
+
+
+def ramps() -> dict[str, LinearOperator]:
+    pitch = SINOGRAM.detector.pitch[0]
+    cases = {
+        "ram-lak": {},
+        "shepp-logan": {"window": "shepp-logan"},
+        "cosine": {"window": "cosine", "cutoff": 0.6},
+        "hamming": {"window": "hamming", "cutoff": 0.9},
+        "hann": {"window": "hann"},
+        "callable": {"window": lambda fraction: np.exp(-(fraction**2))},
+        "half": {"exponent": 0.5, "normalised": True},
+        "second": {"exponent": 2.0, "window": "hann"},
+        "none": {"exponent": 0.0},
+    }
+    filters = {
+        f"ramp-{name}": RampFilter(SINOGRAM, pitch, **case) for name, case in cases.items()
+    }
+    return filters | {
+        "ramp-one-bin": RampFilter(Space((3, 1)), 0.5),
+        "ramp-line": RampFilter(Space((12,)), 2.0, window="hann"),
+    }
+
+
+def simple() -> dict[str, LinearOperator]:
+    random = torch.Generator().manual_seed(3)
+    weights = torch.rand(IMAGE.shape, generator=random, dtype=torch.float64) - 0.3
+    return {
+        "identity": Identity(IMAGE),
+        "identity-line": Identity(Space((3,))),
+        "identity-scalar": Identity(Space(())),
+        "select": Select(IMAGE, checkerboard(IMAGE.shape)),
+        "select-one": Select(Space((4,)), torch.tensor([False, False, True, False])),
+        "weights": Weights(IMAGE, weights),
+        "weights-row": Weights(IMAGE, torch.tensor([1.0, 0.0, -2.0, 0.5])),
+        "block-average": BlockAverage(Grid((6, 4), (0.5, 2.0)), 2),
+        "block-average-one": BlockAverage(IMAGE, 1),
+        "block-average-3d": BlockAverage(Grid((3, 6, 3)), 3),
+        "gradient": Gradient(IMAGE),
+        "gradient-line": Gradient(Grid((6,), 0.3)),
+        "gradient-3d": Gradient(Grid((2, 3, 4), (0.5, 1.0, 2.0))),
+        "gradient-one-row": Gradient(Grid((1, 5))),
+    }
+
+
+def algebra() -> dict[str, LinearOperator]:
+    geometry, grid = SCANS["off-centre"]
+    by_numba, by_torch = (Projector(geometry, grid, engine) for engine in ("numba", "torch"))
+    ramp = RampFilter(geometry, geometry.detector.pitch[0])
+    rays = Select(geometry, checkerboard(geometry.shape))
+    return {
+        "adjoint": by_numba.T,
+        "adjoint-select": rays.T,
+        "product": ramp @ by_numba,
+        "product-long": rays @ (ramp @ by_torch) @ BlockAverage(grid.refine(2), 2),
+        "gram": Gradient(IMAGE).gram,
+        "normal": by_numba.T @ ramp @ by_numba,
+        "sum": by_numba + by_torch,
+        "difference": Identity(IMAGE) - 0.2 * Gradient(IMAGE).gram,
+        "scaled": -2.5 * by_torch,
+        "scaled-to-nothing": 0.0 * Identity(IMAGE),
+    }
+
+
+OPERATORS: dict[str, LinearOperator] = {**simple(), **ramps(), **projectors(), **algebra()}

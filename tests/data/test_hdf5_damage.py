@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from ctinr.data import read_hdf5_scan, read_scan, write_scan
+from tests.data.scans import example
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "scan.h5"
+    write_scan(path, example())
+    return path
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`path` must name a file; got '.*no\.h5'"):
+        read_scan(tmp_path / "no.h5")
+
+
+@pytest.mark.parametrize("part", [0.3, 0.99])
+def test_a_truncated_file_is_named(path, part):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(OSError, match=r"must name a whole HDF5 file; got '.*scan\.h5' .*truncated"):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5 at all" * 100])
+def test_a_file_that_only_has_the_name_is_named(tmp_path, content):
+    (tmp_path / "a.h5").write_bytes(content)
+    with pytest.raises(OSError, match=r"must name a whole HDF5 file; got '.*a\.h5'"):
+        read_scan(tmp_path / "a.h5")
+
+
+def test_a_damaged_field_is_named(path):
+    with h5py.File(path) as file:
+        where = file["sinogram"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[where + 5] ^= 0xFF
+    path.write_bytes(content)
+    rule = r"undamaged file; got '.*scan\.h5', whose field /sinogram cannot be read"
+    with pytest.raises(OSError, match=rule):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad heap"), KeyError("link"), MemoryError()])
+def test_whatever_the_library_says_names_the_file(path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("h5py.Group.get", fail)
+    with pytest.raises(OSError, match=r"must name a whole HDF5 file; got '.*scan\.h5'"):
+        read_hdf5_scan(path)
+
+
+def test_a_foreign_file_is_told_what_it_lacks(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["image"] = np.zeros(3)
+    rule = r"'.*a\.h5', which has neither the attribute `format` = 'ctinr-scan' nor the field "
+    with pytest.raises(ValueError, match=rule + "/exchange/data.*Known are: ctinr scan"):
+        read_scan(tmp_path / "a.h5")
+    with pytest.raises(ValueError, match=r"`format` is 'ctinr-scan'; got '.*a\.h5' with None"):
+        read_hdf5_scan(tmp_path / "a.h5")
+
+
+def test_a_newer_schema_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 2
+    with pytest.raises(
+        ValueError, match=r"version 1 at most; got '.*scan\.h5' of version 2. Update"
+    ):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("version", [None, "one"])
+def test_a_schema_without_version_is_refused(path, version):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["version"]
+        if version:
+            file.attrs["version"] = version
+    with pytest.raises(ValueError, match=r"`version` is a whole number; got '.*scan\.h5' with"):
+        read_scan(path)
+
+
+FIELDS = ["sinogram", "geometry/angles", "geometry/detector/shape", "grid/center"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_missing_field_is_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+    with pytest.raises(ValueError, match=rf"the field /{name}; got '.*scan\.h5' without it"):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "truth"])
+def test_a_field_in_another_unit_is_refused(path, name):
+    with h5py.File(path, "r+") as file:
+        file[name].attrs["units"] = "furlong"
+    with pytest.raises(ValueError, match=rf"field /{name} has the units .* with 'furlong'"):
+        read_scan(path)
+
+
+def test_another_beam_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file["geometry"].attrs["beam"] = "cone"
+    with pytest.raises(ValueError, match=r"`beam` is 'parallel'; got '.*scan\.h5' with 'cone'"):
+        read_scan(path)
+
+
+def test_fields_that_do_not_fit_together_are_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file["truth"]
+        file["truth"] = np.zeros((5, 7), dtype=np.float32)
+        file["truth"].attrs["units"] = "1/mm"
+    with pytest.raises(ValueError, match=r"'.*scan\.h5' does not hold a valid scan: `truth` must"):
+        read_scan(path)
+
+
+def test_a_file_that_is_being_written_to_is_locked(path):
+    code = (
+        f"import h5py, sys; file = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); "
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "open\n"
+        rule = r"free to read; got '.*scan\.h5', which is locked.*HDF5_USE_FILE_LOCKING=FALSE"
+        with pytest.raises(BlockingIOError, match=rule):
+            read_scan(path)
+        writer.stdin.close()
+    assert read_scan(path).num_views == 7
+
+
+def test_a_file_that_may_not_be_read_is_named(path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("h5py.File", denied)
+    with pytest.raises(PermissionError, match=r"that may be read; got '.*scan\.h5'"):
+        read_hdf5_scan(path)

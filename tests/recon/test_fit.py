@@ -1,0 +1,161 @@
+"""The one fit: what it minimises, what it refuses, and that it is reproducible."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.networks import BWReLU, Siren
+from ctinr.operators import BlockAverage, Identity, Observation, Select
+from ctinr.projectors import Projector
+from ctinr.recon.fit import (
+    AdamOnly,
+    MuonAdam,
+    Stage,
+    apply_precision,
+    constant,
+    cosine,
+    fit,
+    fit_steps,
+    render,
+    render_grid,
+)
+from ctinr.recon.penalties import TotalVariation
+
+GRID = Grid((12, 16))
+
+
+def network(family=None, seed=0, channels=1):
+    family = family or BWReLU(width=24, depth=2)
+    return family.build(2, channels, generator=torch.Generator().manual_seed(seed))
+
+
+def smooth_image(grid=GRID):
+    y, x = grid.coordinates().unbind(-1)
+    return torch.exp(-4 * (x - 0.2) ** 2 - 6 * y**2)
+
+
+@pytest.mark.parametrize("family", [BWReLU(width=32, depth=2), Siren(width=32, depth=2)])
+def test_a_signal_is_fitted_through_the_identity(family):
+    truth = smooth_image()
+    before = network(family)
+    start = (render_grid(before, GRID) - truth).norm() / truth.norm()
+    result = fit(before, Observation(Identity(GRID), truth), grid=GRID, iterations=150)
+    assert (result.image - truth).norm() / truth.norm() < 0.05 < start
+    assert result.losses[-1] < 1e-3 * result.losses[0]
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        BlockAverage(GRID, 2),
+        Select(GRID, torch.arange(192).reshape(12, 16) % 3 > 0),
+        Projector(ParallelBeam(equal_angles(9), Detector(20)), GRID),
+    ],
+    ids=["super-resolution", "inpainting", "tomography"],
+)
+def test_every_operator_goes_through_the_same_fit(operator):
+    data = operator(smooth_image())
+    result = fit(network(), Observation(operator, data), grid=GRID, iterations=200)
+    assert (operator(result.image) - data).norm() / data.norm() < 0.1
+
+
+def test_several_observations_are_added():
+    truth = smooth_image()
+    top, bottom = torch.zeros(12, 16, dtype=torch.bool), torch.zeros(12, 16, dtype=torch.bool)
+    top[:6], bottom[6:] = True, True
+    halves = [Observation(Select(GRID, m), truth[m]) for m in (top, bottom)]
+    stage = Stage(GRID, tuple(halves), 1)
+    loss = next(fit_steps(network(), (stage,))).loss
+    image = render_grid(network(), GRID)
+    expected = sum((image[m] - truth[m]).square().mean() for m in (top, bottom))
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    truth = Observation(Identity(GRID), smooth_image())
+    first, second = (fit(network(), truth, grid=GRID, iterations=5) for _ in range(2))
+    assert torch.equal(first.image, second.image) and first.losses == second.losses
+    other = fit(network(seed=1), truth, grid=GRID, iterations=5)
+    assert not torch.equal(first.image, other.image)
+
+
+def test_a_penalty_changes_the_gradient():
+    truth = Observation(Identity(GRID), smooth_image())
+    plain = fit(network(), truth, grid=GRID, iterations=60)
+    flat = fit(network(), truth, grid=GRID, iterations=60, penalty=TotalVariation(1.0))
+    variation = TotalVariation(1.0)
+    before, after = (variation(r.image, grid=GRID, network=network()) for r in (plain, flat))
+    assert float(after) < 0.3 * float(before)
+
+
+def test_stages_share_one_schedule_and_each_starts_its_optimisers_anew():
+    built = []
+
+    def optimizer(net):
+        built.append(torch.optim.SGD(net.parameters(), lr=1.0))
+        return [built[-1]]
+
+    observation = Observation(Identity(GRID), smooth_image())
+    stages = [Stage(GRID, (observation,), 2), Stage(GRID, (observation,), 2)]
+    rates = []
+    for _ in fit_steps(network(), stages, optimizer=optimizer, schedule=lambda p: 1e-3 * (1 - p)):
+        rates.append(built[-1].param_groups[0]["lr"])
+    assert len(built) == 2
+    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
+
+
+def test_schedules():
+    assert [constant(0.0), constant(0.9)] == [1.0, 1.0]
+    assert cosine(0.0) == 1.0 and cosine(1.0) == pytest.approx(0.02)
+    assert cosine(0.5) == pytest.approx(0.51)
+
+
+def test_channels_come_first_and_pieces_do_not_change_the_image():
+    net = network(channels=3)
+    whole = render(net, GRID.coordinates())
+    assert whole.shape == (3, 12, 16)
+    assert torch.allclose(render_grid(net, GRID, points_at_once=7), whole, atol=1e-6)
+
+
+def test_precision_is_recorded_and_bfloat16_differs_a_little():
+    truth = Observation(Identity(GRID), smooth_image())
+    exact = fit(network(), truth, grid=GRID, iterations=2, precision="float32")
+    short = fit(network(), truth, grid=GRID, iterations=2, precision="bfloat16")
+    assert exact.parameters["precision"] == "float32"
+    assert short.parameters["precision"] == "bfloat16"
+    assert not torch.equal(exact.image, short.image)
+    assert (exact.image - short.image).norm() < 0.03 * exact.image.norm()
+    assert short.image.dtype == torch.float32
+
+
+def test_a_loss_that_overflows_is_an_error_with_a_remedy():
+    truth = Observation(Identity(GRID), smooth_image())
+    with pytest.raises(FloatingPointError, match=r"`loss` must stay finite.*Lower the learning"):
+        fit(network(), truth, grid=GRID, iterations=50, optimizer=AdamOnly(1e30))
+
+
+def test_bad_arguments_are_named():
+    truth = Observation(Identity(GRID), smooth_image())
+    with pytest.raises(ValueError, match="`precision` must be one of"):
+        apply_precision(network(), "half")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"`observations` must act on images of the grid's shape"):
+        fit(network(), truth, grid=Grid((4, 4)), iterations=1)
+    with pytest.raises(ValueError, match="`iterations` must be at least 1"):
+        fit(network(), truth, grid=GRID, iterations=0)
+    with pytest.raises(ValueError, match="`observations` must not be empty"):
+        fit(network(), (), grid=GRID, iterations=1)
+    with pytest.raises(ValueError, match="`rate` must be above zero"):
+        MuonAdam(rate=0.0)
+    with pytest.raises(ValueError, match="`weight` must be"):
+        TotalVariation(-1.0)
+
+
+def test_total_variation_of_a_step_is_its_height_per_width():
+    image = torch.zeros(10, 20)
+    image[:, 10:] = 3.0
+    grid = Grid((10, 20), 0.5)
+    value = TotalVariation(2.0, smoothing=1e-9)(image, grid=grid, network=network())
+    # One cell in twenty has the gradient 3 / 0.5.
+    assert float(value) == pytest.approx(2.0 * 6.0 / 20, rel=1e-5)

@@ -1,0 +1,123 @@
+"""The neural recipe: it reconstructs, chooses without the truth, and says what it did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.metrics import psnr
+from ctinr.networks import BWReLU, Siren
+from ctinr.projectors import Projector
+from ctinr.recon.fbp import fbp
+from ctinr.recon.inr import Recipe, inr
+from ctinr.recon.observers import Curve
+from ctinr.recon.run import Step
+from ctinr.recon.selection import withhold_views
+from phantoms import disk
+
+SHORT = Recipe(warm=30, levels=((2, 50), (1, 100)), weights=(3e-5,))
+FAMILY = BWReLU(width=32, depth=2)
+WIDE = BWReLU(width=96, depth=3)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    grid = Grid((36, 40), 1.5, (2.0, -1.0))
+    A = Projector(ParallelBeam(equal_angles(18), Detector(56, 1.5, 0.7)), grid)
+    phantom = disk(18.0, 0.02, center=(2.0, -3.0)) + disk(6.0, 0.03, center=(-6.0, 4.0))
+    rays = A.geometry.rays()
+    y = torch.as_tensor(phantom.line_integrals(rays.points, rays.directions)).float()
+    truth = phantom.raster(grid.shape, grid.spacing, grid.center)
+    return A, y, torch.as_tensor(truth).float()
+
+
+def test_it_beats_fbp_on_few_views(scan):
+    A, y, truth = scan
+    neural = inr(A, y, family=WIDE, recipe=SHORT)
+    classical = fbp(A, y)
+    own, other = (psnr(result.image, truth, data_range=0.05) for result in (neural, classical))
+    assert own > other + 1.0
+    assert 30 < neural.iterations <= 180 and neural.method == "neural field"
+    assert (neural.image >= 0).all()
+
+
+def test_the_second_family_works_as_well(scan):
+    A, y, truth = scan
+    family = Siren(width=32, depth=2, omega_first=10.0, omega_hidden=10.0)
+    neural = inr(A, y, family=family, recipe=SHORT)
+    error = (neural.image - truth).norm() / truth.norm()
+    assert error < 0.35
+    assert "Siren" in neural.parameters["network"]
+
+
+def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
+    A, y, _ = scan
+    recipe = Recipe(warm=10, levels=((2, 20), (1, 10)), weights=(1e-5, 1e-1))
+    split = withhold_views(18, fraction=0.2, seed=3)
+    result = inr(A, y, family=FAMILY, recipe=recipe, split=split)
+    choice = result.record["choice"]
+    assert list(choice["candidates"]) == [1e-5, 1e-1] and choice["value"] == 1e-5
+    assert choice["errors"][0] < choice["errors"][1]
+    assert result.record["withheld_error"] == choice["errors"][0]
+    assert result.record["split"] == split.to_dict()
+    assert 0 < result.record["iterations_part"] <= 1
+
+
+def test_the_units_of_the_data_do_not_matter(scan):
+    A, y, _ = scan
+    recipe = Recipe(warm=5, levels=((2, 5), (1, 5)), weights=(1e-5,))
+    one, other = (inr(A, factor * y, family=FAMILY, recipe=recipe) for factor in (1.0, 64.0))
+    assert torch.allclose(64 * one.image, other.image, rtol=1e-3, atol=1e-4 * other.image.max())
+
+
+def test_observers_see_images_on_the_grid_in_every_stage(scan):
+    A, y, _ = scan
+    shapes = []
+
+    def measure(step: Step) -> float:
+        shapes.append(tuple(step.image.shape))
+        return step.loss
+
+    recipe = Recipe(warm=2, levels=((4, 2), (2, 2), (1, 2)), weights=(0.0,))
+    inr(A, y, family=FAMILY, recipe=recipe, observers=[Curve(measure)])
+    assert len(shapes) == 6 + 8 and set(shapes) == {(36, 40)}
+
+
+def test_the_same_seed_gives_the_same_bits(scan):
+    A, y, _ = scan
+    recipe = Recipe(warm=3, levels=((2, 3), (1, 3)), weights=(0.0,))
+    images = [inr(A, y, family=FAMILY, recipe=recipe, seed=seed).image for seed in (0, 0, 1)]
+    assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
+
+
+def test_an_interrupt_keeps_what_was_reached(scan):
+    A, y, _ = scan
+
+    class Impatient(Curve):
+        def observe(self, step: Step) -> str | None:
+            if step.index == 7:
+                raise KeyboardInterrupt
+            return None
+
+    recipe = Recipe(warm=5, levels=((2, 5), (1, 5)), weights=(0.0, 1e-5))
+    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[Impatient(lambda step: 0.0)])
+    assert result.stopped_by == "interrupted" and result.iterations == 6
+    assert np.isfinite(result.image.numpy()).all()
+
+
+def test_bad_arguments_are_named(scan):
+    A, y, _ = scan
+    broken = y.clone()
+    broken[3, 4] = torch.nan
+    with pytest.raises(ValueError, match=r"`y` must be finite everywhere.*\(3, 4\)"):
+        inr(A, broken)
+    with pytest.raises(ValueError, match=r"`y` must end with the shape \(18, 56\)"):
+        inr(A, y[:, 1:])
+    with pytest.raises(ValueError, match="`y` must be one sinogram"):
+        inr(A, y[None])
+    with pytest.raises(ValueError, match="`weights` must be at least 0"):
+        Recipe(weights=(-1.0,))
+    with pytest.raises(ValueError, match="`levels` must not be empty"):
+        Recipe(levels=())

@@ -1,0 +1,136 @@
+"""Scans that commands work on, and the commands that only make or describe one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ctinr.data import read_scan, write_scan
+from recon_scripts import info, simulate
+from recon_scripts._options import ScanOptions
+from recon_scripts._scans import coarsened, load_scan, named_after, phantom_scan
+from recon_scripts._terminal import guarded
+
+
+@pytest.fixture
+def picture(tmp_path):
+    y, x = np.mgrid[-1:1:24j, -1:1:30j]
+    path = tmp_path / "picture.png"
+    Image.fromarray((200 * (x**2 + y**2 < 0.6)).astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_phantom_lies_whole_in_the_image_and_on_the_detector():
+    scan = phantom_scan("forbild-thorax", size=32, views=9)
+    assert scan.geometry.shape == (9, 34)
+    assert scan.truth.shape == (32, 32)
+    assert float(scan.truth[[0, -1]].abs().max()) == 0.0
+    assert scan.warnings() == ()
+    assert scan.metadata["photons"] == 1e5
+    assert "exact line integrals" in scan.metadata["source"]
+
+
+def test_no_photons_no_noise():
+    exact = phantom_scan("disk", size=16, views=4, photons=0)
+    noisy = phantom_scan("disk", size=16, views=4, photons=1e3)
+    assert "photons" not in exact.metadata
+    assert not torch.equal(exact.sinogram, noisy.sinogram)
+    same = phantom_scan("disk", size=16, views=4, photons=1e3)
+    assert torch.equal(noisy.sinogram, same.sinogram)
+
+
+def test_only_a_piecewise_constant_phantom_is_home_ground():
+    assert "remarks" in phantom_scan("disk", size=16, views=4).metadata
+    assert "remarks" not in phantom_scan("bump", size=16, views=4).metadata
+
+
+def test_a_picture_is_scanned_in_simulation(picture):
+    scan = load_scan(picture, ScanOptions(views=7, seed=3))
+    assert scan.num_views == 7
+    assert scan.metadata["photons"] == 1e5
+    assert scan.metadata["seed"] == 3
+    assert load_scan(picture, ScanOptions(views=7, photons=50.0)).metadata["photons"] == 50.0
+
+
+def test_the_papers_protocol_has_its_views_and_no_noise(picture):
+    scan = load_scan(picture, ScanOptions(protocol="paper"))
+    assert scan.num_views == 100
+    assert scan.geometry.angles[-1] == pytest.approx(np.pi)
+    assert float(scan.truth.max()) == 1.0
+    assert "photons" not in scan.metadata
+
+
+def test_photons_belong_to_pictures(tmp_path):
+    write_scan(tmp_path / "scan.h5", phantom_scan("disk", size=16, views=6))
+    message = r"`photons` must be left out unless a picture is scanned; got 5\.0\."
+    with pytest.raises(ValueError, match=message):
+        load_scan(tmp_path / "scan.h5", ScanOptions(photons=5.0))
+
+
+def test_coarse_cells_cover_the_same_place():
+    scan = phantom_scan("disk", size=32, views=4)
+    coarse = coarsened(scan, 2)
+    assert coarse.grid.shape == (16, 16)
+    assert coarse.grid.extent == pytest.approx(scan.grid.extent)
+    assert float(coarse.truth.mean()) == pytest.approx(float(scan.truth.mean()), rel=1e-6)
+    assert coarsened(scan, 1) is scan
+
+
+def test_folders_are_named_after_the_scan(picture):
+    assert str(named_after(picture, "comparison")) == "picture-comparison"
+    assert str(named_after(None, "demo")) == "smoke-demo"
+
+
+def test_simulate_writes_a_file_that_can_be_read(tmp_path, capsys):
+    config = simulate.Simulate(object="shepp-logan", views=8, size=24, out=tmp_path / "a.h5")
+    assert guarded(simulate.main, config) == 0
+    scan = read_scan(tmp_path / "a.h5")
+    assert scan.geometry.num_views == 8
+    assert scan.truth.shape == (24, 24)
+    assert scan.metadata["title"] == "Shepp–Logan"
+    assert "8 views" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_simulate_overwrites_only_when_asked(tmp_path, capsys):
+    config = simulate.Simulate(object="disk", smoke=True, out=tmp_path / "a.h5")
+    (tmp_path / "a.h5").write_text("precious")
+    assert guarded(simulate.main, config) == 2
+    assert "`path` must not exist yet" in capsys.readouterr().err
+    assert (tmp_path / "a.h5").read_text() == "precious"
+
+
+def test_simulate_puts_a_preview_into_a_folder(tmp_path):
+    config = simulate.Simulate(object="disk", smoke=True, out=tmp_path / "folder")
+    assert guarded(simulate.main, config) == 0
+    names = sorted(path.name for path in (tmp_path / "folder").iterdir())
+    assert names == ["scan.h5", "scan.png"]
+
+
+def test_simulate_scans_a_picture(picture, tmp_path):
+    config = simulate.Simulate(object=str(picture), views=5, out=tmp_path / "a.h5")
+    assert guarded(simulate.main, config) == 0
+    assert read_scan(tmp_path / "a.h5").metadata["source"] == "picture.png"
+
+
+def test_info_tells_what_a_file_is(tmp_path, capsys):
+    write_scan(tmp_path / "scan.h5", phantom_scan("disk", size=16, views=6))
+    config = info.Info(scan=tmp_path / "scan.h5", out=tmp_path / "info")
+    assert guarded(info.main, config) == 0
+    shown = capsys.readouterr().out
+    for expected in ("ctinr scan (HDF5)", "6 from 0° to 150°", "numba", "can run", "16 × 16"):
+        assert expected in shown
+    told = json.loads((tmp_path / "info" / "info.json").read_text())
+    assert told["scan"]["Recognised as"] == "ctinr scan (HDF5)"
+    assert told["Engines"]["torch"] == "can run"
+
+
+def test_info_without_a_scan_describes_the_installation(capsys):
+    assert guarded(info.main, info.Info()) == 0
+    shown = capsys.readouterr().out
+    assert "Recognised" not in shown
+    assert "forbild-thorax" in shown
