@@ -50,20 +50,22 @@ def positive(value: float, argument: str, remedy: str = "") -> float:
 
 def finite(value: float, argument: str, remedy: str = "") -> float:
     """Return value as a float if it is a finite real number."""
-    if isinstance(value, bool | str | bytes) or not np.isscalar(value) and np.ndim(value) != 0:
-        raise TypeError(message(argument, "be one real number", value, remedy))
+    number: Any = value
+    if isinstance(value, bool | str | bytes) or np.ndim(number) != 0:
+        raise TypeError(message(argument, "be one real number", describe(value), remedy))
     try:
-        number = float(value)
+        number = float(number)
     except (TypeError, ValueError):
-        raise TypeError(message(argument, "be one real number", value, remedy)) from None
+        raise TypeError(message(argument, "be one real number", describe(value), remedy)) from None
     require(math.isfinite(number), argument, "be finite", value, remedy)
     return number
 
 
 def count(value: int, argument: str, *, least: int = 1, remedy: str = "") -> int:
     """Return value as an int if it is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(message(argument, "be a whole number", value, remedy))
+    number: Any = value
+    if isinstance(value, bool) or np.ndim(number) != 0:
+        raise TypeError(message(argument, "be a whole number", describe(value), remedy))
     require(int(value) >= least, argument, f"be at least {least}", value, remedy)
     return int(value)
 

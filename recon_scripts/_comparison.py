@@ -53,7 +53,7 @@ def compare(
     engine = A.backend(y.device, y.dtype).name
     with display.stage(f"Preparing the engine {engine}"), measured_cost() as preparing:
         prepare(A, y)
-    split = withhold_views(scan.num_views, seed=settings.seed)
+    split = withhold_views(scan.num_views, seed=settings.seed, angles=scan.geometry.angles)
     task = Task(A, y, split, settings.options, seed=settings.seed, smoke=settings.smoke)
     outcome = run_all(scan, jobs, task, display=display)
     peaks = [cost.peak_memory for cost in (before, preparing, *outcome.rows)]

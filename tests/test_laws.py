@@ -126,11 +126,12 @@ def test_a_wrong_tangent_is_caught(monkeypatch, caught):
         laws.has_itself_as_tangent(offenders.Dense())
 
 
-def test_a_vmap_of_the_wrong_axis_is_caught(monkeypatch, caught):
+def test_a_vmap_that_mixes_axes_up_is_caught(monkeypatch, caught):
     right = Apply.vmap
 
     def vmap(info: Any, in_dims: Any, x: Tensor, *others: Any) -> Any:
-        return right(info, (0, None, None), x, *others)
+        result, axis = right(info, in_dims, x, *others)
+        return result.movedim(axis, 1), 0
 
     monkeypatch.setattr(Apply, "vmap", staticmethod(vmap))
     with caught:

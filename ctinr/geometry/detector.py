@@ -47,8 +47,8 @@ class Detector:
         pitch: float | Sequence[float] = 1.0,
         offset: float | Sequence[float] = 0.0,
     ) -> None:
-        sizes = (shape,) if np.ndim(shape) == 0 else tuple(shape)  # type: ignore[arg-type]
-        sizes = tuple(checks.count(size, "shape") for size in sizes)
+        given = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+        sizes = tuple(checks.count(size, "shape") for size in given)
         checks.require(len(sizes) in (1, 2), "shape", "have 1 or 2 axes", sizes)
         pitches = per_axis(pitch, "pitch", len(sizes))
         for value in pitches:

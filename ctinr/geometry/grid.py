@@ -144,9 +144,9 @@ class Grid:
         return cls(tuple(values["shape"]), tuple(values["spacing"]), tuple(values["center"]))
 
 
-def per_axis(value: float | Sequence[float], argument: str, num_axes: int) -> tuple[float, ...]:
+def per_axis(value: Any, argument: str, num_axes: int) -> tuple[float, ...]:
     """Return one finite float an axis; a single number stands for all of them."""
-    values = (value,) * num_axes if np.ndim(value) == 0 else tuple(np.asarray(value).tolist())
+    values = (value,) * num_axes if np.ndim(value) == 0 else np.asarray(value).tolist()
     checks.require(
         len(values) == num_axes,
         argument,

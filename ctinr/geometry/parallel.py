@@ -129,7 +129,7 @@ def _as_numbers(angles: Any) -> np.ndarray:
     except (TypeError, ValueError):
         values = None
     if values is None or values.ndim != 1:
-        raise TypeError(checks.message("angles", "be a list of numbers", angles))
+        raise TypeError(checks.message("angles", "be a list of numbers", checks.describe(angles)))
     return values
 
 
@@ -137,7 +137,9 @@ def _as_selection(selection: Any) -> Any:
     """Return what numpy can index with; sequences, arrays and tensors become arrays."""
     if isinstance(selection, slice | int | np.integer):
         return selection
-    return np.asarray(selection)
+    chosen = np.asarray(selection)
+    # An empty list is one of floats to numpy, which indexes with none.
+    return chosen if chosen.size else slice(0)
 
 
 def equal_angles(num_views: int, *, span: float = math.pi) -> tuple[float, ...]:

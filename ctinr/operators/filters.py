@@ -136,7 +136,8 @@ class RampFilter(LinearOperator):
         window = WINDOWS[self._window] if isinstance(self._window, str) else self._window
         values = np.asarray(window(np.minimum(fraction, 1.0)), dtype=np.float64)
         checks.require(
-            values.shape == fraction.shape and bool((values >= 0).all() and (values < np.inf).all()),
+            values.shape == fraction.shape
+            and bool((values >= 0).all() and (values < np.inf).all()),
             "window",
             "return a finite number of at least 0 for every frequency",
             values,

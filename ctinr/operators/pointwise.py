@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,7 +62,7 @@ class Select(LinearOperator):
         If the mask has another shape, is not boolean, or keeps nothing.
     """
 
-    def __init__(self, space: HasShape, mask: Tensor) -> None:
+    def __init__(self, space: HasShape, mask: Tensor | np.ndarray) -> None:
         mask = torch.as_tensor(mask)
         shape = tuple(space.shape)
         checks.require(mask.dtype == torch.bool, "mask", "be boolean", mask)

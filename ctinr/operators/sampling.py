@@ -97,18 +97,14 @@ class Gradient(LinearOperator):
 
     def _forward(self, x: Tensor) -> Tensor:
         result = x.new_zeros(x.shape[0], *self._range.shape)
-        for axis, (n, spacing) in enumerate(
-            zip(self._grid.shape, self._grid.spacing, strict=True)
-        ):
+        for axis, (n, spacing) in enumerate(zip(self._grid.shape, self._grid.spacing, strict=True)):
             step = torch.diff(x, dim=axis + 1) / spacing
             result.select(1, axis).narrow(axis + 1, 0, n - 1).copy_(step)
         return result
 
     def _transposed(self, y: Tensor) -> Tensor:
         result = y.new_zeros(y.shape[0], *self._grid.shape)
-        for axis, (n, spacing) in enumerate(
-            zip(self._grid.shape, self._grid.spacing, strict=True)
-        ):
+        for axis, (n, spacing) in enumerate(zip(self._grid.shape, self._grid.spacing, strict=True)):
             step = y.select(1, axis).narrow(axis + 1, 0, n - 1) / spacing
             result.narrow(axis + 1, 0, n - 1).sub_(step)
             result.narrow(axis + 1, 1, n - 1).add_(step)

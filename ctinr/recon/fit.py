@@ -181,7 +181,7 @@ def fit_steps(
             yield Step(index, _finite(loss, index), image.detach())
 
 
-def fit(
+def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     network: nn.Module,
     observations: Observation | Sequence[Observation],
     *,

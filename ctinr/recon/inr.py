@@ -100,7 +100,7 @@ class Recipe:
         return {**plain, **lists, "optimizer": repr(self.optimizer)}
 
 
-def inr(
+def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
     A: Any,
     y: Tensor,
     *,

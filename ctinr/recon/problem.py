@@ -67,6 +67,9 @@ def of_views(A: LinearOperator, y: Tensor, views: Sequence[int]) -> tuple[Linear
     if restricted is None:
         rule = "be a projector, which has `restricted(views)`"
         raise TypeError(checks.message("A", rule, f"{A!r:.80}"))
+    num_views = A.range.shape[0]
+    inside = all(0 <= view < num_views for view in views)
+    checks.require(inside, "views", f"be indices below {num_views}", repr(tuple(views)))
     return restricted(list(views)), y[..., list(views), :]
 
 

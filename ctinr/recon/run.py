@@ -126,7 +126,7 @@ def run(
     for observer in observers:
         observer.begin(iterations)
     try:
-        for last, reason in _watched(iter(steps), iterations, observers):
+        for last, reason in _watched(iter(steps), iterations, observers):  # noqa: B007
             losses.append(last.loss)
     except KeyboardInterrupt:
         if last is None:

@@ -152,17 +152,6 @@ class Choice:
         """The least error."""
         return min(self.errors)
 
-    def __add__(self, other: Choice) -> Choice:
-        """Return the choice among the candidates of both."""
-        better = other if other.error < self.error else self
-        return Choice(
-            better.value,
-            self.candidates + other.candidates,
-            self.errors + other.errors,
-            self.rule,
-            self.interrupted or other.interrupted,
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
@@ -223,21 +212,50 @@ def least(
     *,
     rule: str,
     patience: int | None = None,
+    found: Choice | None = None,
 ) -> Choice:
-    """Choose the candidate of least error; see `choose` for patience and interrupts."""
-    tried: list[tuple[float, Any]] = []
+    """Choose the candidate of least error.
+
+    Parameters
+    ----------
+    error : callable
+        From a candidate to its error.
+    candidates : iterable
+        What is tried, in order.
+    rule : str
+        What the error is, in words.
+    patience : int, optional
+        As for `choose`.
+    found : Choice, optional
+        An earlier choice that this one goes on from; its candidates count as tried.
+
+    Returns
+    -------
+    Choice
+        An interrupt from the keyboard ends the search; the choice is then among those tried.
+
+    Raises
+    ------
+    ValueError
+        If there is no candidate.
+    KeyboardInterrupt
+        If interrupted before the first candidate was judged.
+    """
+    values = list(found.candidates) if found else []
+    errors = list(found.errors) if found else []
+    begun = len(errors)
     interrupted = False
     try:
         for candidate in candidates:
-            tried.append((error(candidate), candidate))
-            errors = [value for value, _ in tried]
-            if patience is not None and len(errors) - errors.index(min(errors)) > patience:
+            errors.append(error(candidate))
+            values.append(candidate)
+            since = len(errors) - 1 - max(begun, errors.index(min(errors)))
+            if patience is not None and since >= patience:
                 break
     except KeyboardInterrupt:
-        if not tried:
+        if not errors:
             raise
         interrupted = True
-    checks.require(len(tried) > 0, "candidates", "hold at least one", "none")
-    best = min(tried, key=lambda trial: trial[0])[1]
-    errors, values = zip(*tried, strict=True)
-    return Choice(best, values, errors, rule, interrupted)
+    checks.require(len(errors) > 0, "candidates", "hold at least one", "none")
+    best = values[errors.index(min(errors))]
+    return Choice(best, tuple(values), tuple(errors), rule, interrupted)

@@ -70,7 +70,7 @@ def chosen_place(row: Row) -> int:
 
 
 def choices(comparison: Comparison, style: Style) -> Figure | None:
-    """Show the error on withheld data over the candidates, one panel a method."""
+    """Show what was made small over the candidates, one panel a method."""
     tuned = [row for row in comparison.rows if len(row.chosen.get("errors") or ()) > 1]
     if not tuned:
         return None
@@ -95,8 +95,13 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
     else:
         _draw_curves(axes, places, errors, row)
         legend(axes, style, loc="best")
-    against = "error against the truth" if row.oracle else "error on withheld views"
-    axes.set_ylabel(against)
+    axes.set_ylabel(criterion(row))
+
+
+def criterion(row: Row) -> str:
+    """Return what was made small: "relative error on the withheld views"."""
+    rule = str(row.chosen.get("rule", ""))
+    return rule.split(",")[0].removeprefix("least ") or "error"
 
 
 def _draw_curves(

@@ -97,9 +97,9 @@ def main() -> None:
 
     def products() -> None:
         for _ in range(2 * (family.depth - 1)):
-            activations @ matrix
+            torch.mm(activations, matrix)
         for _ in range(family.depth - 1):
-            activations.T @ activations
+            torch.mm(activations.T, activations)
 
     contenders = {
         "bare matrix products": products,

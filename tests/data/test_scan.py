@@ -204,6 +204,11 @@ def test_missing_angles_are_told():
     assert "leave out 61.3° of the half turn" in only(physical(half_turn(90, np.deg2rad(120))))
 
 
+def test_a_few_missing_views_are_told_and_one_is_not():
+    assert physical()[np.delete(np.arange(60), 7)].warnings() == ()
+    assert "leave out 9° of the half turn" in only(physical()[np.delete(np.arange(60), [7, 8])])
+
+
 @pytest.mark.parametrize("photons", [1.0, 2e4])
 def test_values_without_the_logarithm_are_told(photons):
     whole = physical()
@@ -211,6 +216,13 @@ def test_values_without_the_logarithm_are_told(photons):
     assert only(raw) == (
         "The values look like counts or transmissions, not line integrals: take −log first."
     )
+
+
+@pytest.mark.parametrize("level", [1.0, 35.0])
+def test_truncated_line_integrals_are_not_taken_for_intensities(level):
+    whole = physical(simulated=True)
+    raised = dataclasses.replace(whole, sinogram=level * (1 + whole.sinogram))
+    assert "(truncation)" in only(raised)
 
 
 def test_impossibly_large_values_are_told_unless_simulated():

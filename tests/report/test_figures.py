@@ -94,6 +94,7 @@ def test_choices_mark_the_chosen_candidate(compared):
     assert first.get_xlabel() == "cut-off"
     assert {text.get_text() for text in first.get_legend().get_texts()} == {"hann", "ram-lak"}
     assert second.get_xscale() == "log"
+    assert second.get_ylabel() == "relative error on withheld views"
     ring = second.lines[-1]
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (0.01, 0.03)
 

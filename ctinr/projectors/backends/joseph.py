@@ -51,9 +51,7 @@ def joseph_tables(geometry: ParallelBeam, grid: Grid) -> tuple[JosephTable, Jose
     )
 
 
-def _table(
-    geometry: ParallelBeam, grid: Grid, views: np.ndarray, *, driving: int
-) -> JosephTable:
+def _table(geometry: ParallelBeam, grid: Grid, views: np.ndarray, *, driving: int) -> JosephTable:
     """Solve x cos θ + y sin θ = u for the index across, at every line of the driving axis."""
     across = 1 - driving
     angles = np.asarray(geometry.angles)[views]

@@ -44,7 +44,7 @@ class NumbaJoseph:
         for table, lines in zip(self._tables, (image, image.mT), strict=True):
             if len(table.views):
                 padded = torch.nn.functional.pad(lines, (1, 2)).contiguous()
-                _project(padded.numpy(), sinogram.numpy(), *_arrays(table))
+                _project(padded.numpy(), sinogram.numpy(), table.views, _crossings(table))
         return sinogram
 
     def transposed(self, sinogram: Tensor) -> Tensor:
@@ -64,12 +64,13 @@ class NumbaJoseph:
         views = sinogram.index_select(1, torch.as_tensor(table.views)) * scale
         padded = torch.nn.functional.pad(views, (taps, taps + 1))
         lines = sinogram.new_empty(shape)
-        _backproject(padded.numpy(), lines.numpy(), taps, *_arrays(table)[1:4])
+        _backproject(padded.numpy(), lines.numpy(), taps, _crossings(table))
         return lines
 
 
-def _arrays(table: JosephTable) -> tuple[np.ndarray, ...]:
-    return table.views, table.start, table.per_bin, table.per_line, table.length
+def _crossings(table: JosephTable) -> np.ndarray:
+    """Return start, per_bin, per_line and length as the rows of one array."""
+    return np.stack([table.start, table.per_bin, table.per_line, table.length])
 
 
 @njit(inline="always")
@@ -99,10 +100,11 @@ def _positions(base, step, count, cells, fractions):  # type: ignore[no-untyped-
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
-def _project(lines, sinogram, views, start, per_bin, per_line, length):  # type: ignore[no-untyped-def]
+def _project(lines, sinogram, views, crossings):  # type: ignore[no-untyped-def]
     """Interpolate padded lines (batch, line, 1 + cell + 2) at their crossings and add up."""
     batch, num_lines, width = lines.shape
     num_bins = sinogram.shape[2]
+    start, per_bin, per_line, length = crossings
     groups = (batch + ITEMS - 1) // ITEMS
     for job in prange(groups * len(views)):
         v, item = job // groups, job % groups * ITEMS
@@ -129,10 +131,11 @@ def _project(lines, sinogram, views, start, per_bin, per_line, length):  # type:
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
-def _backproject(sinogram, lines, taps, start, per_bin, per_line):  # type: ignore[no-untyped-def]
+def _backproject(sinogram, lines, taps, crossings):  # type: ignore[no-untyped-def]
     """Give every cell of (batch, line, cell) the bins whose crossing is less than a cell away."""
     batch, num_lines, num_cells = lines.shape
     num_bins = sinogram.shape[2] - 2 * taps - 1
+    start, per_bin, per_line, _ = crossings
     groups, blocks = (batch + ITEMS - 1) // ITEMS, (num_lines + LINES - 1) // LINES
     for job in prange(groups * blocks):
         item, first_line = job % groups * ITEMS, job // groups * LINES

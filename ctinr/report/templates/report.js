@@ -15,7 +15,8 @@
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     return new Uint16Array(bytes.buffer);
   };
-  const format = (value) => Number(value.toPrecision(3)).toString().replace("-", "\u2212");
+  const minus = (text) => text.replace("-", "\u2212");
+  const format = (value) => minus(Number(value.toPrecision(3)).toString());
 
   /* One picture: its numbers, and a canvas of its own size that is painted anew with the window. */
   const pictures = data.images.map((image) => {
@@ -149,7 +150,7 @@
     const place = [(column + 0.5 - columns / 2) * (width / columns) + data.center[1],
                    (row + 0.5 - rows / 2) * (height / rows) + data.center[0]];
     const values = pictures.map((picture) => `${picture.label} ${format(picture.values[k])}`);
-    $("readout").textContent = `x ${place[0].toFixed(1)} mm, y ${place[1].toFixed(1)} mm: ${values.join(" · ")} ${data.unit}`;
+    $("readout").textContent = `x ${minus(place[0].toFixed(1))} mm, y ${minus(place[1].toFixed(1))} mm: ${values.join(" · ")} ${data.unit}`;
     for (const tile of tiles) {
       const own = tile.picture.values[k] - (tile.error ? truth.values[k] : 0);
       tile.value.textContent = format(own);
