@@ -1,1 +1,78 @@
-"""Sparse-view computed tomography with neural fields, beside FBP and TV."""
+"""Sparse-view computed tomography with neural fields, beside FBP and TV.
+
+A reconstruction problem is an operator and data::
+
+    A = Projector(ParallelBeam(equal_angles(60), Detector(384)), Grid((256, 256)))
+    image = tv(A, y, weight=0.1).image
+
+The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.networks`,
+`ctinr.recon`, `ctinr.data`, `ctinr.report`. What most people need is here.
+"""
+
+from ctinr.checks import BackendUnavailable
+from ctinr.data import Scan, read_scan, scan_from_image, simulate, simulated_scan, write_scan
+from ctinr.geometry import Detector, Grid, ParallelBeam, Rays, equal_angles
+from ctinr.metrics import psnr, rmse, ssim
+from ctinr.networks import BWReLU, Siren
+from ctinr.operators import (
+    BlockAverage,
+    Gradient,
+    Identity,
+    LinearOperator,
+    Observation,
+    RampFilter,
+    Select,
+    Weights,
+)
+from ctinr.projectors import Projector, available_backends
+from ctinr.recon.cgls import cgls
+from ctinr.recon.fbp import fbp
+from ctinr.recon.fit import fit
+from ctinr.recon.inr import Recipe, inr
+from ctinr.recon.run import Observer, Reconstruction, Step, run
+from ctinr.recon.sirt import sirt
+from ctinr.recon.tuned import tuned_fbp, tuned_tv
+from ctinr.recon.tv import tv
+
+__all__ = [
+    "BWReLU",
+    "BackendUnavailable",
+    "BlockAverage",
+    "Detector",
+    "Gradient",
+    "Grid",
+    "Identity",
+    "LinearOperator",
+    "Observation",
+    "Observer",
+    "ParallelBeam",
+    "Projector",
+    "RampFilter",
+    "Rays",
+    "Recipe",
+    "Reconstruction",
+    "Scan",
+    "Select",
+    "Siren",
+    "Step",
+    "Weights",
+    "available_backends",
+    "cgls",
+    "equal_angles",
+    "fbp",
+    "fit",
+    "inr",
+    "psnr",
+    "read_scan",
+    "rmse",
+    "run",
+    "scan_from_image",
+    "simulate",
+    "simulated_scan",
+    "sirt",
+    "ssim",
+    "tuned_fbp",
+    "tuned_tv",
+    "tv",
+    "write_scan",
+]

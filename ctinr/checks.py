@@ -63,8 +63,7 @@ def finite(value: float, argument: str, remedy: str = "") -> float:
 
 def count(value: int, argument: str, *, least: int = 1, remedy: str = "") -> int:
     """Return value as an int if it is a whole number of at least `least`."""
-    number: Any = value
-    if isinstance(value, bool) or np.ndim(number) != 0:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(message(argument, "be a whole number", describe(value), remedy))
     require(int(value) >= least, argument, f"be at least {least}", value, remedy)
     return int(value)

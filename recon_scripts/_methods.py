@@ -9,19 +9,20 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.networks import BWReLU, Family, Siren, families
+from ctinr.networks import BWReLU, Family, Siren
 from ctinr.projectors import Projector
-from ctinr.recon.inr import Recipe, inr
+from ctinr.recon.inr import DEFAULT_FAMILY, Recipe, inr
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
 from recon_scripts._options import MethodOptions
 
+FAMILIES: dict[str, Family] = {"bw-relu": DEFAULT_FAMILY, "siren": Siren()}
 SMOKE_FAMILIES: dict[str, Family] = {
     "bw-relu": BWReLU(width=16, depth=2),
     "siren": Siren(width=16, depth=2),
 }
-SMOKE_RECIPE = Recipe(warm=5, levels=((2, 5), (1, 5)), weights=(0.0, 0.03))
+SMOKE_RECIPE = Recipe(warm=20, levels=((2, 20), (1, 20)), weights=(1e-5, 3e-5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def _inr(task: Task) -> Reconstruction:
     return inr(
         task.A,
         task.y,
-        family=SMOKE_FAMILIES[name] if task.smoke else families[name](),
+        family=SMOKE_FAMILIES[name] if task.smoke else FAMILIES[name],
         recipe=SMOKE_RECIPE if task.smoke else Recipe(),
         split=task.split,
         seed=task.seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,13 @@ TRACEBACK = "CTINR_TRACEBACK"
 
 def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
     """Parse the command line into a config, run `main` and leave with its exit code."""
-    sys.exit(guarded(main, parsed(config_type, name=f"ctinr {Path(sys.argv[0]).stem}")))
+    leave(main, parsed(config_type, name=f"ctinr {Path(sys.argv[0]).stem}"))
+
+
+def leave(main: Callable[[Any], int | None], config: Any) -> None:
+    """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(guarded(main, config))
 
 
 def parsed(config_type: Any, *, name: str, description: str | None = None) -> Any:

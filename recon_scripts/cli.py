@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import subcommand
 
 from recon_scripts import compare, demo, info, reconstruct, simulate
-from recon_scripts._terminal import guarded, parsed, say
+from recon_scripts._terminal import leave, parsed, say
 
 Command = (
     Annotated[compare.Compare, subcommand("compare")]
@@ -34,7 +34,7 @@ def main() -> None:
 
         return say(f"ctinr {versions().get('ctinr', 'not installed')}")
     config = parsed(Command, name="ctinr", description=DESCRIPTION)
-    sys.exit(guarded(MAINS[type(config)], config))
+    leave(MAINS[type(config)], config)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ from ctinr.recon.problem import check_data
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, withhold_views
 
+# Three quarters of the work of the paper's width of 300, and no worse on few views.
+DEFAULT_FAMILY = BWReLU(width=256)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -50,7 +53,7 @@ class Recipe:
     levels : tuple of (int, int)
         From coarse to fine: how many times coarser a grid is, and the iterations on it.
     weights : tuple of float
-        Weights of the total variation to choose from; a single one is used without a choice.
+        Weights of the total variation to try, rising; trials end when the error rises.
         In units of the relative squared residual, with lengths in units of the longest side.
     exponent : float
         Power p of the ramp in the loss, at least 0; 0 is plain least squares.
@@ -84,8 +87,13 @@ class Recipe:
         return self.warm + sum(count for _, count in self.levels)
 
     def trial(self, weight: float) -> Recipe:
-        """Return the recipe of a trial: one weight, and no finest level unless it is the only."""
-        return replace(self, levels=self.levels[:-1] or self.levels, weights=(weight,))
+        """Return the recipe of a trial: one weight, half as long, and no finest level.
+
+        A single level is kept.
+        """
+        kept = self.levels[:-1] or self.levels
+        levels = tuple((factor, -(-iterations // 2)) for factor, iterations in kept)
+        return replace(self, levels=levels, weights=(weight,))
 
     def final(self, weight: float, *, part: float) -> Recipe:
         """Return the recipe of the final fit: one weight, and a part of the iterations."""
@@ -119,7 +127,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     y : Tensor, shape (angle, u), float32
         Line integrals, without unit.
     family : Family, optional
-        The network to build, of `ctinr.networks`; `BWReLU()` if None.
+        The network to build, of `ctinr.networks`; `BWReLU(width=256)` if None.
     recipe : Recipe, optional
         Lengths, weights to choose from, optimiser; `Recipe()` if None.
     split : Split, optional
@@ -151,7 +159,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     check_data(A, y)
     checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
     recipe = recipe or Recipe()
-    field_of = NeuralField(family or BWReLU(), seed)
+    field_of = NeuralField(family or DEFAULT_FAMILY, seed)
     angles = A.geometry.angles
     split = split or withhold_views(len(angles), seed=seed, angles=angles)
     trials = try_weights(field_of, Problem(A, y), recipe, split=split, observers=observers)
@@ -198,7 +206,10 @@ def try_weights(
     split: Split,
     observers: Sequence[Observer] = (),
 ) -> list[Trial]:
-    """Return a trial of every weight, or of those begun before an interrupt."""
+    """Return trials of the weights in turn, until one is worse than the one before it.
+
+    An interrupt ends them too; the last trial then says that it was stopped by it.
+    """
     fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
     trials: list[Trial] = []
     for weight in recipe.weights:
@@ -207,7 +218,8 @@ def try_weights(
         error = min(watcher.values, default=math.inf)
         part = watcher.best / result.iterations if watcher.values else 1.0
         trials.append(Trial(weight, error, part, result))
-        if result.stopped_by == "interrupted":
+        rising = len(trials) > 1 and error > trials[-2].error
+        if rising or result.stopped_by == "interrupted":
             break
     return trials
 

@@ -241,21 +241,21 @@ def least(
     KeyboardInterrupt
         If interrupted before the first candidate was judged.
     """
-    values = list(found.candidates) if found else []
-    errors = list(found.errors) if found else []
-    begun = len(errors)
+    tried: list[tuple[Any, float]] = []
     interrupted = False
     try:
         for candidate in candidates:
-            errors.append(error(candidate))
-            values.append(candidate)
-            since = len(errors) - 1 - max(begun, errors.index(min(errors)))
-            if patience is not None and since >= patience:
+            tried.append((candidate, error(candidate)))
+            errors = [value for _, value in tried]
+            if patience is not None and len(errors) - 1 - errors.index(min(errors)) >= patience:
                 break
     except KeyboardInterrupt:
-        if not errors:
+        if not tried and found is None:
             raise
         interrupted = True
-    checks.require(len(errors) > 0, "candidates", "hold at least one", "none")
-    best = values[errors.index(min(errors))]
-    return Choice(best, tuple(values), tuple(errors), rule, interrupted)
+    if found is not None:
+        tried = [*zip(found.candidates, found.errors, strict=True), *tried]
+    checks.require(len(tried) > 0, "candidates", "hold at least one", "none")
+    best = min(tried, key=lambda trial: trial[1])[0]
+    values, errors = zip(*tried, strict=True)
+    return Choice(best, values, errors, rule, interrupted)

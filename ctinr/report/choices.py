@@ -101,7 +101,7 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
 def criterion(row: Row) -> str:
     """Return what was made small: "relative error on the withheld views"."""
     rule = str(row.chosen.get("rule", ""))
-    return rule.split(",")[0].removeprefix("least ") or "error"
+    return rule.split(",", maxsplit=1)[0].removeprefix("least ") or "error"
 
 
 def _draw_curves(

@@ -13,7 +13,7 @@ from torch import Tensor
 from ctinr.geometry import Grid, ParallelBeam
 from ctinr.projectors.backends.joseph import JosephTable, joseph_tables
 
-# Crossings handled at once: bounds the memory of the index arrays at about 100 MB.
+# Crossings, times images of the batch, handled at once: bounds the memory at about 100 MB.
 CROSSINGS = 1 << 21
 
 
@@ -29,7 +29,7 @@ class TorchJoseph:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
         sinogram = image.new_zeros(image.shape[0], self._num_views, self._num_bins)
         for table, lines in zip(self._tables, (image, image.mT), strict=True):
-            for part in self._parts(table, lines.shape[1] * self._num_bins):
+            for part in self._parts(table, lines.shape[:2].numel() * self._num_bins):
                 views = torch.as_tensor(table.views[part], device=image.device)
                 sinogram[:, views] = _project(lines, table, part, self._num_bins)
         return sinogram
@@ -40,14 +40,14 @@ class TorchJoseph:
         image = sinogram.new_zeros(sinogram.shape[0], rows, columns)
         shapes = ((rows, columns), (columns, rows))
         for table, lines, shape in zip(self._tables, (image, image.mT), shapes, strict=True):
-            for part in self._parts(table, rows * columns):
+            for part in self._parts(table, sinogram.shape[0] * rows * columns):
                 views = torch.as_tensor(table.views[part], device=image.device)
                 lines += _backproject(sinogram[:, views], table, part, shape)
         return image
 
     @staticmethod
     def _parts(table: JosephTable, crossings: int) -> list[slice]:
-        size = max(1, CROSSINGS // crossings)
+        size = max(1, CROSSINGS // max(1, crossings))
         return [slice(first, first + size) for first in range(0, len(table.views), size)]
 
 

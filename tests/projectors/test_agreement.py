@@ -1,0 +1,129 @@
+"""Every fast engine gives what the plain-torch one gives, in both directions, and repeatably."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.projectors import BACKENDS, Projector
+from ctinr.projectors.backends import torch_joseph
+from tests.catalogue import SCANS
+from tests.laws import close, noise
+from tests.requires import requires
+
+FAST = [backend.name for backend in BACKENDS if backend.name != "torch"]
+RELATIVE = {torch.float32: 5e-6, torch.float64: 1e-13}
+
+# More bins, cells, lines and images than any block of a compiled loop holds, and not by a multiple.
+ANGLES = [*equal_angles(4), 0.3, -2.0, 4.0]
+DETECTOR = Detector(141, 0.63, 1.7)
+GRID = Grid((67, 75), (1.2, 0.9), (-3.0, 2.0))
+PLAIN = Projector(ParallelBeam(ANGLES, DETECTOR), GRID, "torch")
+
+
+def differ(given: Tensor, wanted: Tensor) -> float:
+    return float((given - wanted).double().norm() / wanted.double().norm())
+
+
+@pytest.mark.parametrize("engine", FAST)
+@pytest.mark.parametrize("name", SCANS)
+def test_the_matrices_are_the_same(engine, name):
+    geometry, grid = SCANS[name]
+    fast, plain = (Projector(geometry, grid, which) for which in (engine, "torch"))
+    assert close(fast.as_matrix(), plain.as_matrix(), relative=1e-12)
+    assert close(fast.T.as_matrix(), plain.T.as_matrix(), relative=1e-12)
+    assert close(fast.as_matrix(dtype=torch.float32).double(), plain.as_matrix(), relative=1e-5)
+
+
+def lattice_scan(seed: int) -> tuple[ParallelBeam, Grid]:
+    """Numbers that put crossings on edges and corners, where a rounding picks the wrong cell."""
+    random = np.random.default_rng(seed)
+    steps, shifts = [0.1, 0.3, 0.7, 1.0, 1.3], [0.0, 0.05, 0.1, 0.35, -0.2]
+    turns = [0.0, math.pi / 4, math.pi / 2, math.pi, 2.35, -math.pi / 2, 1.1, math.atan(0.5)]
+    detector = Detector(int(random.integers(1, 24)), random.choice(steps), random.choice(shifts))
+    shape = [int(size) for size in random.integers(1, 9, 2)]
+    grid = Grid(shape, random.choice(steps, 2).tolist(), random.choice(shifts, 2).tolist())
+    return ParallelBeam(random.choice(turns, 3), detector), grid
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_crossings_on_edges_are_the_same(engine):
+    for seed in range(60):
+        geometry, grid = lattice_scan(seed)
+        fast, plain = (Projector(geometry, grid, which) for which in (engine, "torch"))
+        exact = plain.as_matrix()
+        scale = max(grid.spacing)
+        for given in (fast.as_matrix(), fast.T.as_matrix().T, plain.T.as_matrix().T):
+            assert float((given - exact).abs().max()) <= 1e-12 * scale, f"seed {seed}"
+
+
+@pytest.mark.parametrize("dtype", RELATIVE, ids=str)
+@pytest.mark.parametrize("batch", [0, 1, 3, 9, 17])
+@pytest.mark.parametrize("engine", FAST)
+def test_values_are_the_same(engine, batch, dtype):
+    fast = Projector(PLAIN.geometry, GRID, engine)
+    for given, wanted in ((fast, PLAIN), (fast.T, PLAIN.T)):
+        x = noise(batch, *given.domain.shape, dtype=dtype)
+        y = given(x)
+        assert (y.shape, y.dtype) == ((batch, *given.range.shape), dtype)
+        if batch:
+            assert differ(y, wanted(x)) <= RELATIVE[dtype]
+            # each image by itself: an error in one of a batch must not drown in the others
+            assert differ(y[-1], wanted(x[-1])) <= RELATIVE[dtype]
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_layouts_make_no_difference(engine):
+    fast = Projector(PLAIN.geometry, GRID, engine)
+    for A in (fast, fast.T):
+        rows, columns = A.domain.shape
+        x = noise(3, rows, columns)
+        y = A(x)
+        wide = noise(3, 2 * rows, columns + 5)[:, ::2, 5:].copy_(x)
+        for same in (x.mT.contiguous().mT, wide, x.permute(1, 2, 0).contiguous().permute(2, 0, 1)):
+            assert not same.is_contiguous()
+            assert A(same).equal(y)
+        assert A(x[1].expand(4, rows, columns)).equal(y[1].expand(4, *A.range.shape))
+
+
+@pytest.mark.parametrize("dtype", RELATIVE, ids=str)
+@pytest.mark.parametrize("batch", [1, 9])
+def test_the_number_of_threads_changes_no_bit(batch, dtype):
+    most = numba.config.NUMBA_NUM_THREADS
+    if most < 2:
+        pytest.skip("one processor, one thread")
+    fast = Projector(PLAIN.geometry, GRID, "numba")
+    for A in (fast, fast.T):
+        x = noise(batch, *A.domain.shape, dtype=dtype)
+        alone = A(x)
+        numba.set_num_threads(most)
+        try:
+            together = [A(x) for _ in range(3)]
+        finally:
+            numba.set_num_threads(1)
+        assert all(y.equal(alone) for y in together)
+
+
+def test_the_plain_engine_works_in_parts(monkeypatch):
+    x, y = noise(2, *PLAIN.domain.shape), noise(2, *PLAIN.range.shape)
+    whole = PLAIN(x), PLAIN.T(y)
+    monkeypatch.setattr(torch_joseph, "CROSSINGS", 2 * 67 * 141)
+    again = Projector(PLAIN.geometry, GRID, "torch")
+    assert close(again(x), whole[0])
+    assert close(again.T(y), whole[1])
+
+
+@requires("cuda")
+@pytest.mark.parametrize("dtype", RELATIVE, ids=str)
+def test_the_plain_engine_is_the_same_on_a_gpu(dtype):
+    for A in (PLAIN, PLAIN.T):
+        x = noise(3, *A.domain.shape, dtype=dtype)
+        y = A(x.cuda())
+        assert (y.device.type, y.dtype) == ("cuda", dtype)
+        assert differ(y.cpu(), A(x)) <= RELATIVE[dtype]
