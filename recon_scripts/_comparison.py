@@ -66,6 +66,7 @@ def compare(
         withheld_views=[int(view) for view in split.withheld],
         seconds=before.seconds + time.perf_counter() - begun,
         peak_memory=max([size for size in peaks if size is not None], default=None),
+        memory_separate=preparing.separate,
         interrupted=outcome.interrupted,
     )
     return Comparison(

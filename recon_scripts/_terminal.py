@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,18 @@ def parsed(config_type: Any, *, name: str, description: str | None = None) -> An
 
     markers = (conf.FlagCreatePairsOff, conf.DisallowNone)
     return cli(config_type, prog=name, description=description, config=markers)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a second Ctrl-C not cost what the first one kept: interrupts are ignored in the block."""
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, signal.SIG_IGN) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
 
 
 def guarded(main: Callable[[Any], int | None], config: Any) -> int:
@@ -77,6 +90,7 @@ def show_comparison(comparison: Any, folder: Path) -> None:
     console = Console(highlight=False)
     if comparison.rows:
         console.print(comparison_table(comparison))
+        say("Withheld: relative error on views that the fit did not see.", style="dim")
     if comparison.data_range is not None:
         say(f"PSNR and SSIM refer to the data range {comparison.data_range}.", style="dim")
     say()
@@ -115,20 +129,20 @@ def comparison_table(comparison: Any) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Method", no_wrap=True)
-    measured = ("PSNR", "SSIM", "RMSE, 1/mm") if comparison.truth_known else ()
-    for title in (*measured, "Withheld error", "Time", "Memory"):
-        table.add_column(title, justify="right")
+    measured = ("PSNR, dB", "SSIM", "RMSE, 1/mm") if comparison.truth_known else ()
+    for title in (*measured, "Withheld", "Time", "Memory"):
+        table.add_column(title, justify="right", no_wrap=True)
     best = comparison.ranking()[0][0].key if comparison.ranking() else ""
     for row in comparison.rows:
         values = row.metrics
         numbers = (
-            wording.decibel(values["psnr"]) if values else "",
+            wording.decibel(values["psnr"]).removesuffix(" dB") if values else "",
             f"{values['ssim']:.3f}" if "ssim" in values else "–",
             wording.number(values["rmse"]) if values else "",
         )
         withheld = "–" if row.withheld_error is None else wording.percent(row.withheld_error)
         table.add_row(
-            row.label + (", interrupted" if row.interrupted else ""),
+            row.label,
             *numbers[: len(measured)],
             withheld,
             wording.duration(row.seconds),

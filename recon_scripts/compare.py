@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
-from recon_scripts._terminal import INTERRUPTED, command, show_comparison
+from recon_scripts._terminal import INTERRUPTED, command, show_comparison, undisturbed
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def main(config: Compare) -> int:
         with display.stage("Reading the scan"), measured_cost() as reading:
             scan = load_scan(config.scan, config)
         comparison = compare(scan, jobs, settings, display=display, before=reading)
-        with display.stage("Writing the report"):
+        with display.stage("Writing the report"), undisturbed():
             write_comparison(folder, comparison)
     show_comparison(comparison, out)
     return INTERRUPTED if comparison.record["interrupted"] else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recon_scripts._options import MethodOptions, OutputOptions
-from recon_scripts._terminal import INTERRUPTED, command, say, show_comparison
+from recon_scripts._terminal import INTERRUPTED, command, say, show_comparison, undisturbed
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def main(config: Demo) -> int:
             )
         say(f"{scan.metadata['title']}: {views} views, {size} × {size} cells.")
         comparison = compare(scan, jobs, settings, display=display, before=before)
-        with display.stage("Writing the report"):
+        with display.stage("Writing the report"), undisturbed():
             write_comparison(folder, comparison)
     show_comparison(comparison, out)
     return INTERRUPTED if comparison.record["interrupted"] else 0

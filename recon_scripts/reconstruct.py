@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
-from recon_scripts._terminal import INTERRUPTED, command, show_comparison
+from recon_scripts._terminal import INTERRUPTED, command, show_comparison, undisturbed
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ def main(config: Reconstruct) -> int:
         with display.stage("Reading the scan"), measured_cost() as reading:
             scan = load_scan(config.scan, config)
         result = compare(scan, jobs, settings, display=display, before=reading)
-        write_result(folder / "result.h5", result)
-        write_metrics(folder / "metrics.json", result)
-        write_figures(folder / "figures", result)
+        with display.stage("Writing the result"), undisturbed():
+            write_result(folder / "result.h5", result)
+            write_metrics(folder / "metrics.json", result)
+            write_figures(folder / "figures", result)
     show_comparison(result, out)
     return INTERRUPTED if result.record["interrupted"] else 0
 

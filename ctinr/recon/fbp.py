@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from ctinr.operators import LinearOperator, RampFilter
 from ctinr.operators.filters import Window
 from ctinr.recon.problem import beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.selection import distinct_directions
+from ctinr.recon.views import view_weights
 
 
 def fbp(
@@ -115,28 +114,6 @@ def backproject(
         upper = views[:, view, 1:].index_select(1, below)
         image += lower.lerp_(upper, fraction)
     return image.reshape(*leading, *grid.shape)
-
-
-def view_weights(angles: Sequence[float]) -> np.ndarray:
-    """Return the part of the half turn that each view stands for, radians; they add up to π.
-
-    A direction stands for half the way to its neighbours modulo π on either side, whatever the
-    order and spacing of the views; views of one direction, as after a full turn, share its part.
-
-    Parameters
-    ----------
-    angles : sequence of float
-        Radians.
-
-    Returns
-    -------
-    ndarray, shape (view,)
-        Radians, float64.
-    """
-    directions, index = distinct_directions(angles)
-    ahead = np.diff(directions, append=directions[0] + math.pi)
-    cells = (ahead + np.roll(ahead, 1)) / 2
-    return (cells / np.bincount(index))[index]
 
 
 def _positions(geometry: ParallelBeam, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

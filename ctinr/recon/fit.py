@@ -1,7 +1,6 @@
 """The one fit of a network to observations: CT, signals, super-resolution, ray batches.
 
-A fit is a sequence of stages, each with its grid and its observations, under one optimiser and
-one schedule. Coarse-to-fine grids, a warm start (an observation through the identity) and an
+A fit is a sequence of stages, each with its grid, its observations and its schedule. Coarse-to-fine grids, a warm start (an observation through the identity) and an
 annealed weight are all sequences of stages.
 """
 
@@ -43,12 +42,16 @@ class Stage:
         How many optimiser steps to take.
     penalty : Penalty, optional
         Added to the loss.
+    schedule : callable, optional
+        From the progress through this stage, in [0, 1), to the factor on the learning rates;
+        constant if None.
     """
 
     grid: Grid
     observations: tuple[Observation, ...]
     iterations: int
     penalty: Penalty | None = None
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         checks.count(self.iterations, "iterations")
@@ -161,15 +164,15 @@ def fit_steps(
     FloatingPointError
         If the loss is no longer finite.
     """
-    total = sum(stage.iterations for stage in stages)
     like = next(network.parameters())
     index = 0
     for stage in stages:
         points = stage.grid.coordinates(like.device, like.dtype)
         optimizers = optimizer(network)
         rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
-        for _ in range(stage.iterations):
-            _set_rates(optimizers, rates, schedule(index / total))
+        schedule = stage.schedule or constant
+        for done in range(stage.iterations):
+            _set_rates(optimizers, rates, schedule(done / stage.iterations))
             image = render(network, points)
             loss = _loss(image, network, stage)
             for one in optimizers:
@@ -231,8 +234,8 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     """
     several = (observations,) if isinstance(observations, Observation) else tuple(observations)
     used = apply_precision(network, precision)
-    stages = (Stage(grid, several, iterations, penalty),)
-    steps = fit_steps(network, stages, optimizer=optimizer, schedule=schedule)
+    stages = (Stage(grid, several, iterations, penalty, schedule),)
+    steps = fit_steps(network, stages, optimizer=optimizer)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     result = run(steps, iterations, observers, method="fit", parameters=parameters)
     return replace(result, image=render_grid(network, grid))

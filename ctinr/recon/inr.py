@@ -29,7 +29,15 @@ from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, Family
 from ctinr.operators import Identity, LinearOperator, Observation, RampFilter
 from ctinr.recon.fbp import fbp
-from ctinr.recon.fit import MuonAdam, Optimizers, Precision, Stage, apply_precision, fit_steps
+from ctinr.recon.fit import (
+    MuonAdam,
+    Optimizers,
+    Precision,
+    Stage,
+    apply_precision,
+    cosine,
+    fit_steps,
+)
 from ctinr.recon.fit import render_grid as drawn
 from ctinr.recon.levels import Problem, averaged_cells, resampled
 from ctinr.recon.observers import WithheldError
@@ -266,7 +274,10 @@ def stages_of(problem: Problem, recipe: Recipe, *, start: Tensor) -> tuple[Stage
         penalty = TotalVariation(recipe.weights[0] * side, smoothing=0.2 / side)
         observation = Observation(level.A, level.y, weight)
         grid = level.A.domain
-        stages.append(Stage(grid, (observation,), iterations, penalty))
+        # Rates fall on the last grid only: on the others, the way to go is still long.
+        last = len(stages) + 1 == len(recipe.levels) + bool(recipe.warm)
+        schedule = cosine if last else None
+        stages.append(Stage(grid, (observation,), iterations, penalty, schedule))
     return tuple(stages)
 
 

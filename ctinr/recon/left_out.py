@@ -25,7 +25,7 @@ from torch.nn.functional import pad
 
 from ctinr.geometry import Grid, ParallelBeam
 from ctinr.operators import RampFilter
-from ctinr.recon.fbp import view_weights
+from ctinr.recon.views import view_weights
 
 LEFT_OUT_RULE = "least squared error of the image, estimated by leaving out each ray in turn"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,11 +13,9 @@ from ctinr import checks
 from ctinr.operators import LinearOperator
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import of_views
+from ctinr.recon.views import distinct_directions
 
 WITHHELD_RULE = "least relative error on the withheld views"
-
-# Directions closer than this part of a half turn are one direction: measured twice, not two.
-SAME_DIRECTION = 1e-9
 
 
 @dataclass(frozen=True)
@@ -94,27 +91,6 @@ def withhold_views(
     places = np.arange(num_withheld) + generator.uniform(0.25, 0.75, num_withheld)
     chosen = np.isin(group, (places * num_groups / num_withheld).astype(int))
     return Split(tuple(np.flatnonzero(~chosen).tolist()), tuple(np.flatnonzero(chosen).tolist()))
-
-
-def distinct_directions(angles: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the directions modulo π in rising order, and which of them each view has.
-
-    Parameters
-    ----------
-    angles : sequence of float
-        Radians.
-
-    Returns
-    -------
-    directions : ndarray, shape (direction,)
-        In [0, π), radians.
-    index : ndarray of int, shape (view,)
-        Place of every view's direction.
-    """
-    whole = round(1 / SAME_DIRECTION)
-    steps = np.round(np.asarray(angles, dtype=np.float64) / (math.pi * SAME_DIRECTION))
-    distinct, index = np.unique(np.mod(steps, whole), return_inverse=True)
-    return distinct * (math.pi * SAME_DIRECTION), index
 
 
 def _directions_in_order(angles: Sequence[float], num_views: int) -> np.ndarray:

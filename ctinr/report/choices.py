@@ -30,12 +30,16 @@ def spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {spelled(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(spelled(entry) for entry in value)
+        return ", ".join(_inner(entry) for entry in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else wording.number(value)
+
+
+def _inner(value: Any) -> str:
+    return f"({spelled(value)})" if isinstance(value, list | tuple) else spelled(value)
 
 
 def spelled_choice(row: Row) -> str:

@@ -25,6 +25,12 @@ METADATA_TITLES: Mapping[str, str] = {
     "noise": "Noise",
 }
 PARAMETERS_SHOWN = 8
+ENDS: Mapping[str, str] = {
+    "iterations": "all that were allowed",
+    "gap": "until the gap was small enough",
+    "time budget": "until the time was over",
+    "interrupted": "until interrupted",
+}
 
 
 def words(comparison: Comparison) -> dict[str, Any]:
@@ -186,7 +192,8 @@ def _parameters_text(row: Row) -> str:
     shown = list(run.parameters.items())[:PARAMETERS_SHOWN]
     parts = [f"{key.replace('_', ' ')} {spelled(value)}" for key, value in shown]
     if run.iterations:
-        parts.append(f"{wording.counted(run.iterations, 'iteration')}, ended by {run.stopped_by}")
+        why = ENDS.get(run.stopped_by, f"ended by {run.stopped_by}")
+        parts.append(f"{wording.counted(run.iterations, 'iteration')} ({why})")
     return "; ".join(parts)
 
 
@@ -209,9 +216,11 @@ def _score_meaning(comparison: Comparison) -> str:
 
 
 def _table_caption(comparison: Comparison) -> str:
+    apart = comparison.record.get("memory_separate", True)
     text = (
-        "The error on withheld views is ‖A x − y‖ / ‖y‖ of the fit that did not see them. Time "
-        "includes the choice of parameters; memory is the most that was resident in the process."
+        "The error on withheld views is ‖Ax−y‖/‖y‖ of the fit that did not see them. Time "
+        "includes the choice of parameters. Memory is the most that was resident in the process "
+        + ("while the method ran." if apart else "up to then; this system cannot tell it apart.")
     )
     if not comparison.truth_known:
         return f"The truth is not known, so there is no PSNR. {text}"

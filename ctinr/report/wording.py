@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def duration(seconds: float) -> str:
     """Return a time in words: "0.4 s", "12 s", "3 min 05 s", "2 h 10 min"."""
@@ -26,7 +28,7 @@ def memory(size: int | None) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a value with so many significant digits, without needless zeros or exponents."""
+    """Return a value with so many significant digits: "0.0396", "−12,300", "3.2·10⁻⁶"."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞" if value < 0 else "not a number"
     if 1e4 <= abs(value) < 1e9:
@@ -34,7 +36,9 @@ def number(value: float, digits: int = 3) -> str:
     text = f"{value:.{digits}g}"
     if "e" in text and 1e-5 < abs(value) < 1e6:
         text = f"{value:.0f}"
-    return text.replace("-", "−") if "e" not in text else text
+    mantissa, _, power = text.partition("e")
+    exponent = f"·10{str(int(power)).translate(RAISED)}" if power else ""
+    return mantissa.replace("-", "−") + exponent
 
 
 def decibel(value: float) -> str:

@@ -90,20 +90,21 @@ def test_a_penalty_changes_the_gradient():
     assert float(after) < 0.3 * float(before)
 
 
-def test_stages_share_one_schedule_and_each_starts_its_optimisers_anew():
+def test_every_stage_has_its_schedule_and_starts_its_optimisers_anew():
     built = []
 
     def optimizer(net):
-        built.append(torch.optim.SGD(net.parameters(), lr=1.0))
+        built.append(torch.optim.SGD(net.parameters(), lr=1e-3))
         return [built[-1]]
 
     observation = Observation(Identity(GRID), smooth_image())
-    stages = [Stage(GRID, (observation,), 2), Stage(GRID, (observation,), 2)]
+    falling = Stage(GRID, (observation,), 4, schedule=lambda progress: 1 - progress)
+    stages = [Stage(GRID, (observation,), 2), falling]
     rates = []
-    for _ in fit_steps(network(), stages, optimizer=optimizer, schedule=lambda p: 1e-3 * (1 - p)):
+    for _ in fit_steps(network(), stages, optimizer=optimizer):
         rates.append(built[-1].param_groups[0]["lr"])
     assert len(built) == 2
-    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 7.5e-4, 5e-4, 2.5e-4])
 
 
 def test_schedules():

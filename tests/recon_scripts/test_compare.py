@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import h5py
@@ -11,6 +13,7 @@ import torch
 
 from ctinr.data import read_scan, write_scan
 from ctinr.metrics import psnr
+from ctinr.report import store
 from recon_scripts import compare, demo, reconstruct
 from recon_scripts._jobs import data_range_of, jobs_of
 from recon_scripts._methods import methods_named
@@ -91,7 +94,7 @@ def test_without_a_truth_there_is_no_psnr(run_compare, tmp_path, capsys):
     assert code == 0
     shown = capsys.readouterr().out
     assert "PSNR" not in shown.replace("there is no PSNR", "")
-    assert "Withheld error" in shown
+    assert "Withheld: relative error on views" in shown
     numbers = metrics_in(folder)
     assert numbers["data_range"] is None
     assert numbers["methods"]["tv"]["withheld_error"] > 0
@@ -132,6 +135,21 @@ def test_an_interrupted_run_is_kept_as_far_as_it_got(run_compare, fakes):
     assert numbers["methods"]["tv"]["iterations"] == 6
     assert "inr" not in numbers["methods"]
     assert any("it is shown as far as it got" in text for text in numbers["warnings"])
+
+
+def test_a_second_interrupt_while_writing_loses_nothing(run_compare, fakes, monkeypatch):
+    def interrupted(task):
+        raise KeyboardInterrupt
+
+    def impatient(comparison, style=None, *, names=("images",)):
+        os.kill(os.getpid(), signal.SIGINT)
+        return {name: b"a picture" for name in names}
+
+    fakes("tv", interrupted)
+    monkeypatch.setattr(store, "draw", impatient)
+    code, folder = run_compare()
+    assert code == 130
+    assert list(metrics_in(folder)["methods"]) == ["fbp"]
 
 
 def test_an_interrupt_before_anything_leaves_nothing(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from ctinr.checks import BackendUnavailable
 from recon_scripts import _terminal, cli
-from recon_scripts._terminal import guarded
+from recon_scripts._terminal import guarded, undisturbed
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("compare", "reconstruct", "simulate", "info", "demo")
@@ -122,6 +123,16 @@ def test_errors_of_the_command_line(arguments, message, monkeypatch, capsys, tmp
     assert message in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_is_not_disturbed_by_a_second_interrupt():
+    before = signal.getsignal(signal.SIGINT)
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(RuntimeError), undisturbed():
+        raise RuntimeError
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_version_is_told(monkeypatch, capsys):

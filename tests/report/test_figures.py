@@ -134,6 +134,7 @@ def test_choices_in_words(compared):
     assert spelled_choice(fbp) == "window hann, cut-off 0.6"
     assert spelled_choice(tv) == "weight 0.01"
     assert spelled({"a": True, "b": [1, "x"], "c": None}) == "a yes, b 1, x, c None"
+    assert spelled([[4, 80], [1, 80]]) == "(4, 80), (1, 80)"
 
 
 def test_a_dark_figure_is_dark(compared):

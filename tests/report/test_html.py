@@ -163,6 +163,15 @@ def test_a_page_without_any_row_still_says_why(scan, page_of):
     assert json.loads(page.data) == {"images": []}
 
 
+def test_memory_that_is_not_of_one_method_alone_is_told(compared, page_of):
+    comparison = compared()
+    _, page = page_of(comparison)
+    assert "resident in the process while the method ran" in page.words
+    record = {**comparison.record, "memory_separate": False}
+    _, page = page_of(replace(comparison, record=record))
+    assert "up to then; this system cannot tell it apart" in page.words
+
+
 def test_an_interrupted_method_is_called_so(compared, page_of):
     comparison = compared()
     first = comparison.rows[1]

@@ -42,7 +42,8 @@ def test_memory(size, text):
         (math.inf, "∞"),
         (-math.inf, "−∞"),
         (math.nan, "not a number"),
-        (1e-9, "1e-09"),
+        (-3.2e-9, "−3.2·10⁻⁹"),
+        (1e12, "1·10¹²"),
     ],
 )
 def test_number(value, text):
