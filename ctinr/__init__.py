@@ -28,7 +28,8 @@ from ctinr.projectors import Projector, available_backends
 from ctinr.recon.cgls import cgls
 from ctinr.recon.fbp import fbp
 from ctinr.recon.fit import fit
-from ctinr.recon.inr import Recipe, inr
+from ctinr.recon.inr import inr
+from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import tuned_fbp, tuned_tv

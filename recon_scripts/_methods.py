@@ -11,7 +11,8 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.networks import BWReLU, Family, Siren
 from ctinr.projectors import Projector
-from ctinr.recon.inr import DEFAULT_FAMILY, Recipe, inr
+from ctinr.recon.inr import DEFAULT_FAMILY, inr
+from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
@@ -22,7 +23,7 @@ SMOKE_FAMILIES: dict[str, Family] = {
     "bw-relu": BWReLU(width=16, depth=2),
     "siren": Siren(width=16, depth=2),
 }
-SMOKE_RECIPE = Recipe(warm=20, levels=((2, 20), (1, 20)), weights=(1e-5, 3e-5))
+SMOKE_RECIPE = Recipe(warm=20, levels=((2, 20),), rounds=3, polish=10, weights=(1e-5, 3e-5))
 
 
 @dataclass(frozen=True, eq=False)

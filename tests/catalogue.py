@@ -75,9 +75,7 @@ def ramps() -> dict[str, LinearOperator]:
         "second": {"exponent": 2.0, "window": "hann"},
         "none": {"exponent": 0.0},
     }
-    filters = {
-        f"ramp-{name}": RampFilter(SINOGRAM, pitch, **case) for name, case in cases.items()
-    }
+    filters = {f"ramp-{name}": RampFilter(SINOGRAM, pitch, **case) for name, case in cases.items()}
     return filters | {
         "ramp-one-bin": RampFilter(Space((3, 1)), 0.5),
         "ramp-line": RampFilter(Space((12,)), 2.0, window="hann"),

@@ -6,48 +6,26 @@ The laws are tried on the catalogue in test_laws, which also shows each law an o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
-from torch.func import jvp, vmap
+from torch.func import grad, jvp, vmap
 
 from ctinr.operators import LinearOperator
+from tests.vectors import close, hill, inner, length, noise
 
 DTYPES = (torch.float32, torch.float64)
-
-
-def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Normal numbers: the same ones for the same seed."""
-    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def hill(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A smooth, non-negative hill a little beside the middle."""
-    values = torch.ones(shape, dtype=torch.float64)
-    for axis, size in enumerate(shape):
-        place = (torch.arange(size, dtype=torch.float64) + 0.4) / size
-        values *= torch.sin(math.pi * place).reshape(-1, *[1] * (len(shape) - axis - 1))
-    return values.to(dtype)
 
 
 def both_ways(A: LinearOperator) -> tuple[LinearOperator, LinearOperator]:
     return A, A.T
 
 
-def inner(x: Tensor, y: Tensor) -> float:
-    return float(torch.sum(x.double() * y.double()))
-
-
-def length(x: Tensor) -> float:
-    return float(x.double().norm())
-
-
-def close(given: Tensor, wanted: Tensor, *, relative: float = 1e-12) -> bool:
-    scale = float(wanted.abs().max()) if wanted.numel() else 0.0
-    same = given.shape == wanted.shape and given.dtype == wanted.dtype
-    return same and bool(((given - wanted).abs() <= relative * scale + 1e-300).all())
+def half_square(A: LinearOperator) -> Callable[[Tensor], Tensor]:
+    return lambda x: A(x).square().sum() / 2
 
 
 # ------------------------------------------------------------------ algebra
@@ -146,8 +124,7 @@ def is_mapped_by_vmap(A: LinearOperator) -> None:
         y = B(x)
         assert close(vmap(B)(x), y)
         assert close(vmap(vmap(B, in_dims=-1))(x.movedim(1, -1)), y)
-        slopes = vmap(torch.func.grad(lambda part: B(part).square().sum() / 2))(x)
-        assert close(slopes, B.T(y))
+        assert close(vmap(grad(half_square(B)))(x), B.T(y))
 
 
 # ------------------------------------------------------------------ tensors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ def fbp(
 
     Every view is convolved with the ramp, made from the Kak–Slaney kernel, and the image is the
     integral of the views over the half turn; see `backproject`. `A` says where rays and cells
-    lie; it is not applied.
+    lie; it is not applied. Beyond the detector the line integrals are taken to be zero: an object
+    that reaches past it is truncated, and is too bright near the edge of the field of view.
 
     Parameters
     ----------
@@ -63,9 +65,9 @@ def fbp(
     geometry, grid = beam_of(A), grid_of(A)
     check_data(A, y)
     with torch.no_grad():
-        pitch = geometry.detector.pitch[0]
-        filtered = RampFilter(geometry, pitch, window=window, cutoff=cutoff)(y)
-        image = backproject(filtered, geometry, grid)
+        wide, margin = _widened(geometry, grid)
+        ramp = RampFilter(wide, wide.detector.pitch[0], window=window, cutoff=cutoff)
+        image = backproject(ramp(pad(y, (margin, margin))), wide, grid)
     name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
     return Reconstruction(
         image=image,
@@ -114,6 +116,22 @@ def backproject(
         upper = views[:, view, 1:].index_select(1, below)
         image += lower.lerp_(upper, fraction)
     return image.reshape(*leading, *grid.shape)
+
+
+def _widened(geometry: ParallelBeam, grid: Grid) -> tuple[ParallelBeam, int]:
+    """Return a detector that all cells fall on, and how many bins it has more on either side.
+
+    The shadow of the object ends at its edge, but filtered views do not: cells in the corners of
+    the grid, past the bins of some views, need the filter's tail. One detector's width of it will
+    do, wherever the grid is.
+    """
+    detector = geometry.detector
+    corners = np.abs(grid.center) + np.array(grid.extent) / 2
+    reach = float(np.hypot(*corners)) + abs(detector.offset[0]) - detector.extent[0] / 2
+    num_bins = detector.shape[0]
+    margin = min(max(0, math.ceil(reach / detector.pitch[0])), num_bins)
+    wide = replace(detector, shape=(num_bins + 2 * margin,))
+    return replace(geometry, detector=wide), margin
 
 
 def _positions(geometry: ParallelBeam, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

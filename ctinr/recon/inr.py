@@ -4,12 +4,13 @@ What it does, in order:
 
 1. The image of `fbp` gives the scale of the values and a warm start: the network is first fitted
    to it on the coarsest grid.
-2. The network is fitted to the sinogram with the ramp-filtered loss, ``‖R^{p/2} (A f − y)‖²``,
-   where R is the ramp. Plain least squares weights spatial frequency by 1/|ξ|, so details come
-   last; the ramp cancels that factor and conditions the problem.
-3. The grids go from coarse to fine, so most of the way is covered where a step is cheap.
-4. How much total variation of the drawn image to charge, and how long to fit, are chosen on
-   withheld views and a coarse grid; then the network is fitted to all views.
+2. How much total variation of the drawn image to charge, and how long to fit, are chosen on
+   withheld views and coarse grids, where a step is cheap. Then all views are fitted:
+3. Rounds of splitting: the residual of the network's image is filtered, backprojected and added,
+   and the network is regressed to the sum on a few cells at a time.
+4. A polish with the ramp-filtered loss, ``‖R^{p/2} (A f − y)‖² + weight · TV(f)``, where R is the
+   ramp. Plain least squares weights spatial frequency by 1/|ξ|, so details come last; the ramp
+   cancels that factor and conditions the problem.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,93 +28,21 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, Family
-from ctinr.operators import Identity, LinearOperator, Observation, RampFilter
 from ctinr.recon.fbp import fbp
-from ctinr.recon.fit import (
-    MuonAdam,
-    Optimizers,
-    Precision,
-    Stage,
-    apply_precision,
-    cosine,
-    fit_steps,
-)
-from ctinr.recon.fit import render_grid as drawn
-from ctinr.recon.levels import Problem, averaged_cells, resampled
+from ctinr.recon.fit import apply_precision, fit_steps
+from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import WithheldError
-from ctinr.recon.penalties import TotalVariation
 from ctinr.recon.problem import check_data
+from ctinr.recon.recipe import Plan, Recipe, final_stages, trial_stages, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, withhold_views
+from ctinr.recon.selection import Choice, Split, withhold_views
+from ctinr.recon.stages import render_grid as drawn
+
+TOLERANCE = 0.1
+RULE = "least weight whose relative error on the withheld views is within 10 % of the least"
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views.
 DEFAULT_FAMILY = BWReLU(width=256)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long the neural field is fitted, and how.
-
-    Parameters
-    ----------
-    warm : int
-        Iterations of the fit to the FBP image, on the coarsest grid.
-    levels : tuple of (int, int)
-        From coarse to fine: how many times coarser a grid is, and the iterations on it.
-    weights : tuple of float
-        Weights of the total variation to try, rising; trials end when the error rises.
-        In units of the relative squared residual, with lengths in units of the longest side.
-    exponent : float
-        Power p of the ramp in the loss, at least 0; 0 is plain least squares.
-    optimizer : callable
-        From the network to its optimisers.
-    precision : str
-        "auto", "float32" or "bfloat16"; see `fit`.
-    """
-
-    warm: int = 60
-    levels: tuple[tuple[int, int], ...] = ((4, 80), (2, 120), (1, 80))
-    weights: tuple[float, ...] = (0.0, 3e-6, 1e-5, 3e-5)
-    exponent: float = 1.0
-    optimizer: Optimizers = field(default_factory=MuonAdam)
-    precision: Precision = "auto"
-
-    def __post_init__(self) -> None:
-        checks.count(self.warm, "warm", least=0)
-        checks.require(len(self.levels) > 0, "levels", "not be empty", repr(self.levels))
-        for factor, iterations in self.levels:
-            checks.count(factor, "levels")
-            checks.count(iterations, "levels")
-        checks.require(len(self.weights) > 0, "weights", "not be empty", repr(self.weights))
-        for weight in self.weights:
-            rule = "be at least 0"
-            checks.require(checks.finite(weight, "weights") >= 0, "weights", rule, weight)
-
-    @property
-    def iterations(self) -> int:
-        """The number of iterations of one fit, warm start included."""
-        return self.warm + sum(count for _, count in self.levels)
-
-    def trial(self, weight: float) -> Recipe:
-        """Return the recipe of a trial: one weight, half as long, and no finest level.
-
-        A single level is kept.
-        """
-        kept = self.levels[:-1] or self.levels
-        levels = tuple((factor, -(-iterations // 2)) for factor, iterations in kept)
-        return replace(self, levels=levels, weights=(weight,))
-
-    def final(self, weight: float, *, part: float) -> Recipe:
-        """Return the recipe of the final fit: one weight, and a part of the iterations."""
-        levels = tuple((factor, max(1, round(count * part))) for factor, count in self.levels)
-        return replace(self, levels=levels, weights=(weight,))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        names = ("warm", "exponent", "precision")
-        plain = {name: getattr(self, name) for name in names}
-        lists = {"levels": [list(level) for level in self.levels], "weights": list(self.weights)}
-        return {**plain, **lists, "optimizer": repr(self.optimizer)}
 
 
 def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
@@ -171,15 +100,15 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     angles = A.geometry.angles
     split = split or withhold_views(len(angles), seed=seed, angles=angles)
     trials = try_weights(field_of, Problem(A, y), recipe, split=split, observers=observers)
-    best = min(trials, key=lambda trial: trial.error)
+    best = least_weight(trials)
     final = recipe.final(best.weight, part=best.part)
     if trials[-1].result.stopped_by == "interrupted":
         result = trials[-1].result
     else:
-        result = field_of.solve(Problem(A, y), final, observers=observers)
+        result = field_of.solve(Problem(A, y), final, plan=final_stages, observers=observers)
     weights, errors = zip(*((trial.weight, trial.error) for trial in trials), strict=True)
     record = {
-        "choice": Choice(best.weight, weights, errors, WITHHELD_RULE).to_dict(),
+        "choice": Choice(best.weight, weights, errors, RULE).to_dict(),
         "iterations_part": best.part,
         "withheld_error": best.error,
         "split": split.to_dict(),
@@ -206,6 +135,16 @@ class Trial:
     result: Reconstruction
 
 
+def least_weight(trials: Sequence[Trial]) -> Trial:
+    """Return the trial of the least weight whose error is within the tolerance of the least.
+
+    A trial on a coarse grid leaves an error that no weight explains and that smoothing lowers a
+    little; only a clear gain is a reason to smooth.
+    """
+    bound = (1 + TOLERANCE) * min(trial.error for trial in trials)
+    return min((t for t in trials if t.error <= bound), key=lambda trial: trial.weight)
+
+
 def try_weights(
     field_of: NeuralField,
     problem: Problem,
@@ -222,7 +161,8 @@ def try_weights(
     trials: list[Trial] = []
     for weight in recipe.weights:
         watcher = WithheldError(withheld.A, withheld.y, every=5)
-        result = field_of.solve(fitted, recipe.trial(weight), observers=(watcher, *observers))
+        own = recipe.trial(weight)
+        result = field_of.solve(fitted, own, plan=trial_stages, observers=(watcher, *observers))
         error = min(watcher.values, default=math.inf)
         part = watcher.best / result.iterations if watcher.values else 1.0
         trials.append(Trial(weight, error, part, result))
@@ -240,7 +180,12 @@ class NeuralField:
     seed: int
 
     def solve(
-        self, problem: Problem, recipe: Recipe, *, observers: Sequence[Observer] = ()
+        self,
+        problem: Problem,
+        recipe: Recipe,
+        *,
+        plan: Plan,
+        observers: Sequence[Observer] = (),
     ) -> Reconstruction:
         """Fit a new network and return its image on the problem's grid."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -248,45 +193,15 @@ class NeuralField:
         precision = apply_precision(network, recipe.precision)
         start = fbp(problem.A, problem.y, window="hann").image
         scale = value_scale(start)
-        stages = stages_of(problem.scaled(1 / scale), recipe, start=start / scale)
+        scaled = problem.scaled(1 / scale)
+        stages = (*warm_start(scaled, recipe, start / scale), *plan(scaled, recipe))
         steps = fit_steps(network, stages, optimizer=recipe.optimizer)
         grids = [stage.grid for stage in stages for _ in range(stage.iterations)]
         grid = problem.A.domain
         shown = _in_units(steps, grids, grid=grid, scale=scale)
         parameters = {"network": repr(self.family), "precision_used": precision}
-        result = run(shown, recipe.iterations, observers, parameters=parameters)
+        result = run(shown, len(grids), observers, parameters=parameters)
         return replace(result, image=_physical(drawn(network, grid), scale))
-
-
-def stages_of(problem: Problem, recipe: Recipe, *, start: Tensor) -> tuple[Stage, ...]:
-    """Return the warm start on the coarsest grid and the levels from coarse to fine."""
-    stages = []
-    coarsest = recipe.levels[0][0]
-    if recipe.warm:
-        grid = problem.A.domain.coarsen(coarsest)
-        image = Observation(Identity(grid), averaged_cells(start, coarsest))
-        stages.append(Stage(grid, (image,), recipe.warm))
-    side = max(problem.A.domain.extent)
-    for factor, iterations in recipe.levels:
-        level = problem.coarsened(factor)
-        weight = relative_weight(level, recipe.exponent)
-        # The side makes the weight a pure number, whatever the size of the object in mm.
-        penalty = TotalVariation(recipe.weights[0] * side, smoothing=0.2 / side)
-        observation = Observation(level.A, level.y, weight)
-        grid = level.A.domain
-        # Rates fall on the last grid only: on the others, the way to go is still long.
-        last = len(stages) + 1 == len(recipe.levels) + bool(recipe.warm)
-        schedule = cosine if last else None
-        stages.append(Stage(grid, (observation,), iterations, penalty, schedule))
-    return tuple(stages)
-
-
-def relative_weight(problem: Problem, exponent: float) -> LinearOperator:
-    """Return the filter that makes the loss ``‖R^{p/2} (A f − y)‖² / ‖y‖²``, R at most 1."""
-    pitch = problem.A.geometry.detector.pitch[0]
-    ramp = RampFilter(problem.A.geometry, pitch, exponent=exponent / 2, normalised=True)
-    size = float(problem.y.square().mean().sqrt())
-    return (1 / size if size > 0 else 1.0) * ramp
 
 
 def value_scale(image: Tensor) -> float:

@@ -78,7 +78,7 @@ class Comparison:
         else:
             errors = [(row, row.withheld_error) for row in self.rows]
             scores = [(row, math.nan if error is None else error) for row, error in errors]
-        taking_part = [pair for pair in scores if not math.isnan(pair[1])]
+        taking_part = [pair for pair in scores if not pair[0].oracle and not math.isnan(pair[1])]
         return sorted(taking_part, key=lambda pair: pair[1], reverse=self.truth_known)
 
 

@@ -109,7 +109,7 @@ def test_a_slice_keeps_cells_where_they_are():
     "selection", [0, (slice(None), 1), np.s_[:, :, :], ..., np.s_[4:2], np.s_[::-1], [True, False]]
 )
 def test_what_is_not_a_slice_of_cells_is_refused(selection):
-    with pytest.raises(ValueError, match="`selection` must (be at most 2 slices|keep cells)"):
+    with pytest.raises(ValueError, match=r"`selection` must (be at most 2 slices|keep cells)"):
         Grid((4, 4))[selection]
 
 

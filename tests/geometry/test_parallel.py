@@ -17,8 +17,8 @@ def test_a_beam_is_what_its_repr_and_its_dictionary_say():
     assert eval(repr(BEAM)) == BEAM
     assert ParallelBeam.from_dict(BEAM.to_dict()) == BEAM
     assert hash(eval(repr(BEAM))) == hash(BEAM)
-    assert BEAM != ParallelBeam(BEAM.angles, Detector(6, 0.4))
-    assert BEAM != ParallelBeam(BEAM.angles[::-1], BEAM.detector)
+    assert ParallelBeam(BEAM.angles, Detector(6, 0.4)) != BEAM
+    assert ParallelBeam(BEAM.angles[::-1], BEAM.detector) != BEAM
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array, iter])
@@ -160,7 +160,11 @@ def test_some_turns_of_a_scanner_are_radians():
         ([math.inf], ValueError, r"`angles` must be finite everywhere; got 1 NaN or infinite"),
         (0.5, TypeError, r"`angles` must be a list of numbers; got 0.5\.$"),
         ("east", TypeError, r"`angles` must be a list of numbers; got 'east'\.$"),
-        ([[0.0], [1.0]], TypeError, r"`angles` must be a list of numbers; got \[\[0.0\], \[1.0\]\]"),
+        (
+            [[0.0], [1.0]],
+            TypeError,
+            r"`angles` must be a list of numbers; got \[\[0.0\], \[1.0\]\]",
+        ),
     ],
 )
 def test_what_are_no_angles_is_refused(angles, kind, message):

@@ -10,7 +10,15 @@ import pytest
 import torch
 
 from ctinr.geometry import Grid
-from ctinr.operators import Adjoint, BlockAverage, Gradient, Identity, LinearOperator, Space, Weights
+from ctinr.operators import (
+    Adjoint,
+    BlockAverage,
+    Gradient,
+    Identity,
+    LinearOperator,
+    Space,
+    Weights,
+)
 from tests.offenders import Dense
 
 GRID = Grid((3, 4))
@@ -79,7 +87,7 @@ def test_the_norm_of_nothing_is_zero():
 
 
 def test_the_norm_takes_at_least_one_iteration():
-    with pytest.raises(ValueError, match="`iterations` must be at least 1; got 0."):
+    with pytest.raises(ValueError, match=r"`iterations` must be at least 1; got 0\."):
         A.norm(iterations=0)
 
 

@@ -45,7 +45,10 @@ def test_the_gradient_of_the_loss_is_the_transpose_of_the_residual():
     [
         (DATA.T, r"`data` must end with the shape \(2, 3\) of the operator's range; got Tensor"),
         (DATA.flatten(), r"`data` must end with the shape \(2, 3\) of the operator's range"),
-        (DATA / 0, r"`data` must be finite everywhere; got 6 NaN or infinite values .* at \(0, 0\)"),
+        (
+            DATA / 0,
+            r"`data` must be finite everywhere; got 6 NaN or infinite values .* at \(0, 0\)",
+        ),
         (DATA[:0], r"`data` must not be empty; got Tensor of shape \(0, 3\)"),
     ],
 )

@@ -75,7 +75,10 @@ def test_weights_do_not_follow_what_they_were_made_of():
 @pytest.mark.parametrize(
     "weights, message",
     [
-        (torch.ones(2), r"`weights` must broadcast to the shape \(2, 3\); got Tensor of shape \(2,\)"),
+        (
+            torch.ones(2),
+            r"`weights` must broadcast to the shape \(2, 3\); got Tensor of shape \(2,\)",
+        ),
         (torch.ones(4, 2, 3), r"`weights` must broadcast to the shape \(2, 3\); got Tensor"),
         (torch.tensor([1.0, torch.nan, 1.0]), r"`weights` must be finite everywhere; got 1 NaN"),
         (torch.ones(0, 3), r"`weights` must not be empty; got Tensor of shape \(0, 3\)"),

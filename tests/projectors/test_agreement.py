@@ -13,9 +13,10 @@ from torch import Tensor
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import BACKENDS, Projector
 from ctinr.projectors.backends import torch_joseph
+from tests import laws
 from tests.catalogue import SCANS
-from tests.laws import close, noise
 from tests.requires import requires
+from tests.vectors import close, noise
 
 FAST = [backend.name for backend in BACKENDS if backend.name != "torch"]
 RELATIVE = {torch.float32: 5e-6, torch.float64: 1e-13}
@@ -76,6 +77,14 @@ def test_values_are_the_same(engine, batch, dtype):
             assert differ(y, wanted(x)) <= RELATIVE[dtype]
             # each image by itself: an error in one of a batch must not drown in the others
             assert differ(y[-1], wanted(x[-1])) <= RELATIVE[dtype]
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+def test_the_pair_is_as_matched_as_it_says(backend):
+    A = Projector(PLAIN.geometry, GRID, backend.name)
+    assert backend.adjoint_gap == 0
+    laws.has_its_adjoint(A)
+    laws.has_its_adjoint_in_single_precision(A)
 
 
 @pytest.mark.parametrize("engine", FAST)

@@ -10,7 +10,7 @@ import torch
 
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import BACKENDS, Projector, registry
-from tests.laws import noise
+from tests.vectors import noise
 
 GEOMETRY, GRID = ParallelBeam(equal_angles(6), Detector(9, 0.8)), Grid((5, 7), (1.0, 0.9))
 
@@ -77,7 +77,11 @@ def test_views_of_another_order_are_those_rows():
     [
         ((GRID, GRID), TypeError, r"^`geometry` must be a ParallelBeam; got Grid.*\.$"),
         ((GEOMETRY, (5, 7)), TypeError, r"^`grid` must be a Grid; got \(5, 7\)\.$"),
-        ((GEOMETRY, Grid((2, 5, 7))), ValueError, r"^`grid` must have two axes; got \(2, 5, 7\)\.$"),
+        (
+            (GEOMETRY, Grid((2, 5, 7))),
+            ValueError,
+            r"^`grid` must have two axes; got \(2, 5, 7\)\.$",
+        ),
         ((GEOMETRY, Grid((5,))), ValueError, r"^`grid` must have two axes; got \(5,\)\.$"),
     ],
 )

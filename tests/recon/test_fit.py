@@ -9,19 +9,10 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import BlockAverage, Identity, Observation, Select
 from ctinr.projectors import Projector
-from ctinr.recon.fit import (
-    AdamOnly,
-    MuonAdam,
-    Stage,
-    apply_precision,
-    constant,
-    cosine,
-    fit,
-    fit_steps,
-    render,
-    render_grid,
-)
+from ctinr.recon.fit import apply_precision, fit, fit_steps
+from ctinr.recon.optimizers import AdamOnly, MuonAdam, constant, cosine
 from ctinr.recon.penalties import TotalVariation
+from ctinr.recon.stages import Splitting, Stage, render, render_grid
 
 GRID = Grid((12, 16))
 
@@ -160,3 +151,39 @@ def test_total_variation_of_a_step_is_its_height_per_width():
     value = TotalVariation(2.0, smoothing=1e-9)(image, grid=grid, network=network())
     # One cell in twenty has the gradient 3 / 0.5.
     assert float(value) == pytest.approx(2.0 * 6.0 / 20, rel=1e-5)
+
+
+def test_splitting_regresses_to_what_the_data_step_returns():
+    truth = smooth_image()
+    seen = []
+
+    def data_step(image):
+        seen.append(image)
+        return truth
+
+    net = network(BWReLU(width=32, depth=2))
+    stage = Splitting(GRID, data_step, rounds=6, steps=40, part=0.5, schedule=cosine)
+    steps = list(fit_steps(net, (stage,)))
+    assert len(steps) == stage.iterations == 240 and len(seen) == 6
+    assert (render_grid(net, GRID) - truth).norm() / truth.norm() < 0.05
+    # The image of a step is the one that the last data step saw.
+    assert torch.equal(steps[45].image, seen[1])
+
+
+def test_splitting_with_the_inverse_as_data_step_solves_the_problem():
+    truth, gain = smooth_image(), 0.8
+    net = network(BWReLU(width=32, depth=2))
+
+    def data_step(image):
+        return image + gain * (truth - image)
+
+    for _ in fit_steps(net, (Splitting(GRID, data_step, rounds=8, steps=40, part=1.0),)):
+        pass
+    assert (render_grid(net, GRID) - truth).norm() / truth.norm() < 0.1
+
+
+def test_a_splitting_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="`rounds` must be at least 1"):
+        Splitting(GRID, lambda image: image, rounds=0)
+    with pytest.raises(ValueError, match=r"`part` must lie in \(0, 1\]"):
+        Splitting(GRID, lambda image: image, rounds=1, part=2.0)

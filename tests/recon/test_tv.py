@@ -1,0 +1,288 @@
+"""Total variation: known minimisers, the gap as a bound, scales, batches and speed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import phantoms
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.metrics import psnr
+from ctinr.operators import Gradient, Identity, Space
+from ctinr.projectors import Projector
+from ctinr.recon.fbp import fbp
+from ctinr.recon.observers import Curve, OraclePSNR
+from ctinr.recon.saddle import REACH, Saddle, data_norm
+from ctinr.recon.tv import tv, tv_steps
+
+
+def noise(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def scene(size=24, num_views=20, spacing=1.0):
+    """A projector and the raster of a few ellipses, with values about 1."""
+    grid = Grid((size, size), spacing)
+    geometry = ParallelBeam(equal_angles(num_views), Detector(int(1.5 * size), spacing))
+    shapes = phantoms.random_ellipses(3, 6, radius=0.45 * size * spacing, value=1.0)
+    image = torch.as_tensor(shapes.raster(grid.shape, grid.spacing))
+    return Projector(geometry, grid), image
+
+
+def value(A, x, y, weight):
+    """What is minimised, written out."""
+    lengths = Gradient(A.domain)(x).norm(dim=-3)
+    variation = float(lengths.sum()) * A.domain.cell_measure
+    return float((A(x) - y).square().sum()) / 2 + weight * variation
+
+
+# ------------------------------------------------------------------ known minimisers
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 3.0)])
+def test_two_cells_move_towards_each_other_by_the_weight(spacing):
+    """Minimise ½(a − 1)² + ½(b − 5)² + weight · measure · |b − a| / spacing: a = 1 + …"""
+    grid = Grid((1, 2), spacing)
+    y = torch.tensor([[1.0, 5.0]], dtype=torch.float64)
+    result = tv(Identity(grid), y, weight=0.4, iterations=3000, gap=1e-12)
+    move = 0.4 * spacing[0]
+    expected = torch.tensor([[1 + move, 5 - move]], dtype=torch.float64)
+    torch.testing.assert_close(result.image, expected, rtol=0, atol=1e-5)
+    assert result.losses[-1] == pytest.approx(move**2 + move * (4 - 2 * move), rel=1e-6)
+
+
+def test_a_heavy_weight_leaves_the_mean_and_a_light_one_the_data():
+    y = 1 + 0.3 * noise(8, 9)
+    space = Grid((8, 9))
+    flat = tv(Identity(space), y, weight=10.0, iterations=2000, gap=1e-9).image
+    torch.testing.assert_close(flat, y.mean().expand(8, 9), rtol=0, atol=1e-3)
+    same = tv(Identity(space), y, weight=1e-6, iterations=2000, gap=1e-9).image
+    torch.testing.assert_close(same, y.clamp(min=0), rtol=0, atol=1e-4)
+
+
+def test_negative_values_only_where_they_are_allowed():
+    y = noise(8, 9)
+    free = tv(Identity(Grid((8, 9))), y, weight=0.05, nonnegative=False)
+    held = tv(Identity(Grid((8, 9))), y, weight=0.05)
+    assert free.image.min() < -0.5
+    assert held.image.min() == 0
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+def test_the_ramp_changes_the_way_and_not_the_end(nonnegative):
+    """The same operator with a range that is no beam is solved without the ramp, from zeros."""
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    plain = Identity(Space(A.range.shape)) @ A
+    options = {"weight": 0.5, "nonnegative": nonnegative, "iterations": 4000, "gap": 1e-8}
+    with_ramp, without = tv(A, y, **options), tv(plain, y, **options)
+    assert with_ramp.stopped_by == "gap"
+    assert without.stopped_by == "gap"
+    assert with_ramp.iterations < without.iterations
+    assert (with_ramp.image - without.image).norm() < 2e-3 * x.norm()
+    assert with_ramp.losses[-1] == pytest.approx(without.losses[-1], rel=1e-7)
+    assert with_ramp.losses[-1] == pytest.approx(value(A, with_ramp.image, y, 0.5), rel=1e-6)
+
+
+def test_no_small_change_makes_it_better():
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    best = tv(A, y, weight=0.5, iterations=4000, gap=1e-8).image
+    least = value(A, best, y, 0.5)
+    for seed in range(8):
+        change = noise(*best.shape, seed=seed) * (0.02 if seed % 2 else 1e-4)
+        assert value(A, (best + change).clamp(min=0), y, 0.5) > least
+    assert value(A, 1.001 * best, y, 0.5) > least
+    assert value(A, 0.999 * best, y, 0.5) > least
+
+
+# ------------------------------------------------------------------ the gap
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+@pytest.mark.parametrize("weight", [0.05, 1.0])
+def test_the_gap_bounds_what_could_still_be_gained(weight, nonnegative):
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    options = {"weight": weight, "nonnegative": nonnegative}
+    best = tv(A, y, **options, iterations=6000, gap=1e-10)
+    least = best.losses[-1]
+    steps = tv_steps(A, y, **options)
+    for _, step in zip(range(300), steps, strict=False):
+        distance = float((step.image - best.image).abs().max())
+        factor = max(1.0, distance / (REACH * float(step.image.abs().max())))
+        gained = (step.loss - least) / step.loss
+        assert gained <= step.gap * factor + 1e-9
+    assert step.gap < 1e-2, "a bound that never gets small says nothing"
+    assert step.gap < 1e3 * max(gained, 1e-7), "nor does one that is far above the truth"
+
+
+def test_the_bound_is_below_every_image_within_reach():
+    """Whatever the dual variables are, if the edges' are no longer than the radius."""
+    A, x = scene(12, 7)
+    y = A(x)
+    for nonnegative in (True, False):
+        saddle = Saddle(A, y[None], Gradient(A.domain), 0.7, nonnegative)
+        rays = noise(1, *y.shape, seed=1)
+        edges = saddle.shortened(noise(1, 2, 12, 12, seed=2))
+        pull = A.T(rays) + saddle.gradient.T(edges)
+        reach = torch.full((1, 1, 1), 0.2, dtype=torch.float64)
+        bound = float(saddle.bound(x[None], rays, pull, reach))
+        for seed in range(20):
+            near = x[None] + 0.2 * noise(1, 12, 12, seed=seed).sign()
+            near = saddle.allowed(near)
+            assert bound <= float(saddle.primal(near, A(near)))
+
+
+def test_it_stops_at_the_gap_or_after_the_iterations():
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    gaps = Curve(lambda step: step.gap)
+    stopped = tv(A, y, weight=1.0, gap=1e-2, observers=[gaps])
+    assert stopped.stopped_by == "gap"
+    assert gaps.values[-1] <= 1e-2 < min(gaps.values[:-1])
+    assert tv(A, y, weight=1.0, iterations=7).stopped_by == "iterations"
+
+
+# ------------------------------------------------------------------ scales
+
+
+def test_units_do_not_matter():
+    """Data and weight times a number, or all lengths times a number: the same picture."""
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    image = tv(A, y, weight=0.5, iterations=60).image
+    scaled = tv(A, 1e-3 * y, weight=0.5e-3, iterations=60).image
+    torch.testing.assert_close(scaled, 1e-3 * image)
+    finer, _ = scene(spacing=0.1)
+    small = tv(finer, y, weight=0.05, iterations=60).image
+    torch.testing.assert_close(small, 10 * image)
+
+
+def test_the_weight_means_the_same_on_a_finer_grid():
+    """TV is an integral: a box has its height times its perimeter, whatever the cells."""
+    variations = []
+    for size in (40, 80):
+        grid = Grid((size, size // 2), (40 / size, 80 / size))
+        box = phantoms.box((12.0, 8.0), 0.5).raster(grid.shape, grid.spacing)
+        saddle = Saddle(Identity(grid), torch.zeros(1, *grid.shape), Gradient(grid), 1.0, True)
+        image = torch.as_tensor(box, dtype=torch.float32)[None]
+        data = 0.5 * float(image.square().sum())
+        variations.append((float(saddle.primal(image, image)) - data) * grid.cell_measure)
+    assert variations == pytest.approx([0.5 * 80, 0.5 * 80], rel=0.03)
+
+
+# ------------------------------------------------------------------ how it runs
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_few_projections_are_enough(noisy):
+    A, x = scene(64, 30)
+    y = A(x) + (0.3 * noise(*A.range.shape) if noisy else 0)
+    weight = 1.0 if noisy else 0.02
+    curve = OraclePSNR(x, data_range=1.0, every=10)
+    tv(A, y, weight=weight, iterations=60, observers=[curve])
+    limit = psnr(tv(A, y, weight=weight, iterations=600).image, x, data_range=1.0)
+    assert limit > psnr(fbp(A, y).image, x, data_range=1.0) + 3
+    assert abs(curve.values[-1] - limit) < (0.3 if not noisy else 0.05)
+
+
+def test_a_batch_is_a_loop():
+    A, x = scene(16, 9)
+    y = torch.stack([A(x), 100 * A(x.flip(0)) + noise(*A.range.shape)]).reshape(2, 1, 9, 24)
+    together = tv(A, y, weight=0.5, iterations=25)
+    assert together.image.shape == (2, 1, 16, 16)
+    alone = [tv(A, item[0], weight=0.5, iterations=25) for item in y]
+    for image, single in zip(together.image, alone, strict=True):
+        torch.testing.assert_close(image[0], single.image)
+    assert together.losses[-1] == pytest.approx(sum(single.losses[-1] for single in alone))
+
+
+def test_a_batch_stops_when_its_last_item_does():
+    space = Grid((6, 6))
+    easy, hard = torch.zeros(6, 6), 1 + noise(6, 6).float()
+    alone = tv(Identity(space), hard, weight=0.3, gap=1e-3)
+    both = tv(Identity(space), torch.stack([easy, hard]), weight=0.3, gap=1e-3)
+    assert alone.stopped_by == both.stopped_by == "gap"
+    assert both.iterations == alone.iterations > 1
+
+
+def test_it_goes_on_from_an_image():
+    A, x = scene()
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    cold = tv(A, y, weight=0.5, iterations=3000, gap=1e-6)
+    warm = tv(A, y, weight=0.5, iterations=3000, gap=1e-6, initial=cold.image)
+    assert warm.iterations < cold.iterations
+    assert (warm.image - cold.image).norm() < 5e-3 * x.norm()
+
+
+def test_single_precision_arguments_left_alone_and_plain_parameters():
+    A, x = scene(16, 9)
+    y = A(x).float()
+    start = torch.full((16, 16), -1.0)
+    kept = y.clone(), start.clone()
+    result = tv(A, y, weight=0.1, iterations=3, initial=start)
+    assert result.image.dtype == torch.float32
+    assert torch.equal(y, kept[0])
+    assert torch.equal(start, kept[1])
+    assert result.method == "TV"
+    assert dict(result.parameters) == {
+        "weight": 0.1,
+        "nonnegative": True,
+        "iterations": 3,
+        "gap": 1e-4,
+    }
+    steps = tv_steps(A, y, weight=0.1)
+    first = next(steps).image
+    before = first.clone()
+    next(steps)
+    assert torch.equal(first, before)
+
+
+def test_data_of_zeros_give_an_empty_image():
+    A, _ = scene(16, 9)
+    result = tv(A, torch.zeros(A.range.shape), weight=0.1)
+    assert not result.image.any()
+    assert result.stopped_by == "gap"
+
+
+def test_the_norm_is_a_bound_but_not_a_loose_one():
+    A, _ = scene()
+    y = torch.zeros(A.range.shape, dtype=torch.float64)
+    from ctinr.recon.saddle import data_metric, filtered
+
+    x = noise(*A.domain.shape)
+    for _ in range(300):
+        x = A.T(filtered(A(x / x.norm()), data_metric(A, y)))
+    assert float(x.norm()) <= data_norm(A, y) < 1.1 * float(x.norm())
+    plain = Identity(Space(A.range.shape)) @ A
+    exact = float(np.linalg.norm(A.as_matrix().numpy(), 2) ** 2)
+    assert exact <= data_norm(plain, y) < 1.1 * exact
+
+
+@pytest.mark.parametrize(
+    "arguments, error, text",
+    [
+        ({"weight": -1.0}, ValueError, "`weight` must be above zero; got -1.0"),
+        ({"weight": 0.0}, ValueError, "`weight` must be above zero; got 0.0"),
+        ({"weight": math.nan}, ValueError, "`weight` must be finite"),
+        ({"gap": 0.0}, ValueError, "`tolerance` must be above zero"),
+        ({"iterations": 0}, ValueError, "`iterations` must be at least 1"),
+        ({"y": torch.zeros(9, 23)}, ValueError, r"`y` must end with the shape \(9, 24\)"),
+        ({"y": torch.full((9, 24), math.nan)}, ValueError, "`y` must be finite everywhere"),
+        ({"y": torch.zeros(0, 9, 24)}, ValueError, "`y` must not be empty"),
+        ({"initial": torch.zeros(3, 3)}, ValueError, r"`initial` must have the shape \(16, 16\)"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, error, text):
+    A, _ = scene(16, 9)
+    with pytest.raises(error, match=text):
+        tv(A, **{"y": torch.zeros(9, 24), "weight": 1.0, "iterations": 2, **arguments})
+
+
+def test_images_must_be_on_a_grid():
+    with pytest.raises(TypeError, match="`A` must map images, its domain being a Grid"):
+        tv(Identity(Space((4, 4))), torch.zeros(4, 4), weight=1.0)
