@@ -54,11 +54,11 @@ def fit_steps(
         for done in range(stage.iterations):
             _set_rates(optimizers, rates, schedule(done / stage.iterations))
             loss, image = evaluate(done)
-            for one in optimizers:
-                one.zero_grad()
+            for each_optimizer in optimizers:
+                each_optimizer.zero_grad()
             loss.backward()
-            for one in optimizers:
-                one.step()
+            for each_optimizer in optimizers:
+                each_optimizer.step()
             index += 1
             yield Step(index, _finite(loss, index), image)
 

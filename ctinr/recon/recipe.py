@@ -45,9 +45,9 @@ class Recipe:
     """
 
     warm: int = 60
-    levels: tuple[tuple[int, int], ...] = ((4, 40), (2, 60))
+    levels: tuple[tuple[int, int], ...] = ((4, 30), (2, 40))
     rounds: int = 60
-    polish: int = 50
+    polish: int = 40
     weights: tuple[float, ...] = (0.0, 3e-6, 1e-5, 3e-5)
     exponent: float = 1.0
     optimizer: Optimizers = field(default_factory=MuonAdam)
