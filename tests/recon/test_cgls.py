@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -57,7 +58,7 @@ def test_the_loss_falls_and_the_start_does_not_matter():
     warm = cgls(A, y, iterations=200, initial=noise(6, 5, seed=4))
     torch.testing.assert_close(cold.image, warm.image)
     losses = cold.losses[:20]
-    assert all(later <= before for before, later in zip(losses, losses[1:], strict=False))
+    assert all(later <= before for before, later in itertools.pairwise(losses))
 
 
 def test_a_batch_is_a_loop_even_where_one_item_is_done_at_once():

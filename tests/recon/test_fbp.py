@@ -250,11 +250,11 @@ def test_bad_data_are_named(y, error, text):
 
 def test_bad_filters_and_operators_are_named():
     y = torch.ones(5, 9)
-    with pytest.raises(ValueError, match="`window` must be one of 'ram-lak', .*; got '?box"):
+    with pytest.raises(ValueError, match=r"`window` must be one of 'ram-lak', .*; got '?box"):
         fbp(SMALL, y, window="box")
     with pytest.raises(ValueError, match=r"`cutoff` must lie in \(0, 1\]; got 0"):
         fbp(SMALL, y, cutoff=0)
-    with pytest.raises(TypeError, match="`A` must be a projector.*; got an operator on Space"):
+    with pytest.raises(TypeError, match=r"`A` must be a projector.*; got an operator on Space"):
         fbp(Identity(Space((5, 9))), y)
     with pytest.raises(ValueError, match=r"`sinogram` must end with the shape \(5, 9\)"):
         backproject(torch.ones(5, 8), SMALL.geometry, Grid((6, 6)))

@@ -45,7 +45,9 @@ def test_it_comes_to_the_image_and_the_loss_falls():
     many = Projector(ParallelBeam(equal_angles(20), Detector(26, 0.6)), GRID)
     result = sirt(many, many(x), iterations=400, relaxation=1.9)
     assert (result.image - x).norm() < 0.01 * x.norm()
-    assert all(later < before for before, later in zip(result.losses, result.losses[1:]))
+    assert all(
+        later < before for before, later in zip(result.losses, result.losses[1:], strict=False)
+    )
 
 
 def test_lower_bounds_every_iterate():
