@@ -72,7 +72,8 @@ class Recipe:
 
     def final(self, weight: float, *, part: float) -> Recipe:
         """Return the recipe of the final fit: one weight, and a part of the rounds."""
-        return replace(self, weights=(weight,), rounds=round(self.rounds * part))
+        rounds = max(1, round(self.rounds * part)) if self.rounds else 0
+        return replace(self, weights=(weight,), rounds=rounds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

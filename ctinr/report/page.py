@@ -41,7 +41,7 @@ def words(comparison: Comparison) -> dict[str, Any]:
         "summary": summary(scan),
         "version": record.get("versions", {}).get("ctinr", ""),
         "started": record.get("started", ""),
-        "verdict": comparison.verdict(),
+        "verdict": unbroken(comparison.verdict()),
         "oracle_note": comparison.oracle_note(),
         "notes": list(comparison.notes),
         "warnings": comparison.warnings,
@@ -57,6 +57,11 @@ def words(comparison: Comparison) -> dict[str, Any]:
         "scan_facts": scan_facts(scan),
         "run_facts": run_facts(record),
     }
+
+
+def unbroken(text: str) -> str:
+    """Return a text whose numbers stay on one line with their unit."""
+    return text.replace(" dB", "\u00a0dB").replace(" %", "\u00a0%")
 
 
 def title(scan: Scan) -> str:

@@ -230,3 +230,10 @@ def test_a_value_that_is_not_finite_shows_on_its_rays_and_not_far_from_them(engi
     sinogram[1, 7] = bad
     assert not A.T(sinogram)[weights[1, 7] > 1e-6].isfinite().any()
     assert A.T(sinogram)[far[1, 7]].isfinite().all()
+
+
+def test_the_compiler_is_promised_nothing_about_what_is_not_finite():
+    """It may use such a promise or not, from one version to the next; the test above sees one."""
+    from ctinr.projectors.backends import numba_joseph
+
+    assert set(numba_joseph.FAST) <= {"contract", "nsz", "arcp"}
