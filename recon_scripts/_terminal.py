@@ -100,7 +100,8 @@ def show_comparison(comparison: Any, folder: Path) -> None:
     for warning in comparison.warnings:
         say(f"Note: {warning}", style="yellow")
     say()
-    say(f"Report: {Path(folder) / 'report.html'}")
+    if (Path(folder) / "report.html").exists():
+        say(f"Report: {Path(folder) / 'report.html'}")
     say(f"Images and numbers: {', '.join(others(folder))} in {folder}", style="dim")
 
 

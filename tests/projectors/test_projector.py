@@ -10,7 +10,7 @@ import torch
 
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import BACKENDS, Projector, registry
-from tests.vectors import noise
+from tests.vectors import close, noise
 
 GEOMETRY, GRID = ParallelBeam(equal_angles(6), Detector(9, 0.8)), Grid((5, 7), (1.0, 0.9))
 
@@ -42,7 +42,7 @@ def test_some_views_are_those_rows_of_the_sinogram(selection, backend):
     x = noise(*GRID.shape)
     part = A.restricted(selection)
     assert part.geometry == GEOMETRY[selection]
-    assert part(x).equal(A(x)[selection])
+    assert close(part(x), A(x)[selection])
     assert repr(part).endswith(repr(A)[-12:])
 
 
@@ -66,10 +66,10 @@ def test_views_of_another_order_are_those_rows():
     order = [3, 0, 5, 1, 4, 2]
     for backend in ("numba", "torch"):
         A = Projector(GEOMETRY, GRID, backend)
-        assert A.restricted(order)(x).equal(A(x)[order])
+        assert close(A.restricted(order)(x), A(x)[order])
         y = noise(*GEOMETRY.shape)
         back = A.restricted(order).T(y[order])
-        assert back.numpy() == pytest.approx(A.T(y).numpy(), abs=1e-12)
+        assert close(back, A.T(y))
 
 
 @pytest.mark.parametrize(

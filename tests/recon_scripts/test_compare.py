@@ -207,11 +207,12 @@ def test_what_exists_is_kept_until_overwrite(run_compare, capsys):
     assert list(metrics_in(folder)["methods"]) == ["tv"]
 
 
-def test_reconstruct_writes_images_and_no_page(run_compare):
+def test_reconstruct_writes_images_and_no_page(run_compare, capsys):
     code, folder = run_compare(reconstruct.main, reconstruct.Reconstruct, method="tv")
     assert code == 0
     assert {path.name for path in folder.iterdir()} == {"result.h5", "metrics.json", "figures"}
     assert (folder / "figures" / "images.png").exists()
+    assert "report.html" not in capsys.readouterr().out
 
 
 def test_the_demo_compares_on_the_thorax(run_compare):
