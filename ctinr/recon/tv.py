@@ -51,7 +51,7 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
     y : Tensor, shape (*batch, *A.range.shape)
         The data. Items of a batch do not influence one another, but for when to stop.
     weight : float
-        Above zero; in mm for images in 1/mm.
+        Above zero. It has no unit, as neither data nor TV have one, and suits any unit of length.
     nonnegative : bool
         Whether the image is kept at or above zero.
     iterations : int
