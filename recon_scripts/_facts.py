@@ -11,7 +11,7 @@ import phantoms
 from ctinr.data import Scan, reader_of
 from ctinr.projectors import BACKENDS
 from ctinr.report import wording
-from ctinr.report.page import scan_facts
+from ctinr.report.facts import scan_facts
 from ctinr.report.record import versions
 from recon_scripts._methods import METHODS
 

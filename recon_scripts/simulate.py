@@ -40,7 +40,7 @@ def main(config: Simulate) -> int:
     """Run the command and return its exit code."""
     from ctinr.data import replacing, write_scan
     from ctinr.report import output_folder
-    from ctinr.report.page import summary, title
+    from ctinr.report.facts import summary, title
     from recon_scripts._progress import Display
     from recon_scripts._scans import simulated, write_preview
 

@@ -17,10 +17,18 @@ from ctinr.recon.left_out import LEFT_OUT_RULE, LeftOutRays
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import beam_of, check_data, grid_of, of_views
 from ctinr.recon.run import Observer, Reconstruction
-from ctinr.recon.search import WeightTrials, best_filter, best_weight, largest_weight
+from ctinr.recon.search import (
+    WeightTrials,
+    best_filter,
+    best_weight,
+    largest_weight,
+    strongest_alike,
+    view_squares,
+)
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, withhold_views
 from ctinr.recon.tv import tv
 
+STRONGEST_RULE = "strongest weight as good on the withheld views as the best, to one standard error"
 ORACLE_RULE = "least root mean squared error against the truth"
 
 
@@ -94,8 +102,9 @@ def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may wa
     """Reconstruct with total variation, its weight chosen on withheld views.
 
     Weights are tried from strong to weak until the error on the withheld views rises, and then
-    around the best one; each trial starts from the image of the nearest weight. Then all views
-    are fitted, with the weight raised in proportion to their number, from the best image.
+    around the best one; each trial starts from the image of the nearest. Of those as good
+    as the best, to one standard error, the strongest is chosen (see `strongest_alike`). Then all
+    views are fitted, with the weight raised in proportion to their number, from that image.
 
     Parameters
     ----------
@@ -133,7 +142,11 @@ def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may wa
     def error(weight: float) -> float:
         return relative_error(withheld[0], trials.solve(weight).image, withheld[1])
 
+    def squares(weight: float) -> Tensor:
+        return view_squares(withheld[0], trials.solve(weight).image, withheld[1])
+
     choice = best_weight(error, largest_weight(*fitted), WITHHELD_RULE)
+    choice = strongest_alike(choice, squares, STRONGEST_RULE)
     result = trials.solve(choice.value)
     if not trials.interrupted:
         result = tv(
@@ -146,7 +159,7 @@ def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may wa
             initial=result.image,
             observers=observers,
         )
-    record = {"withheld_error": choice.error, "split": split.to_dict()}
+    record = {"withheld_error": error(choice.value), "split": split.to_dict()}
     return _with_choice(result, choice, record, begun)
 
 

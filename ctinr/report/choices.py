@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from itertools import zip_longest
 from types import MappingProxyType
@@ -99,7 +100,7 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
     else:
         _draw_curves(axes, places, errors, row)
         legend(axes, style, loc="best")
-    axes.set_ylabel(criterion(row))
+    axes.set_ylabel(textwrap.fill(criterion(row), 36))
 
 
 def criterion(row: Row) -> str:

@@ -32,7 +32,9 @@ def test_a_signal_is_fitted_through_the_identity(family):
     truth = smooth_image()
     before = network(family)
     start = (render_grid(before, GRID) - truth).norm() / truth.norm()
-    result = fit(before, Observation(Identity(GRID), truth), grid=GRID, iterations=150)
+    data = Observation(Identity(GRID), truth)
+    # In the same format on every machine: bfloat16 where it is fast would end a little earlier.
+    result = fit(before, data, grid=GRID, iterations=150, precision="float32")
     assert (result.image - truth).norm() / truth.norm() < 0.05 < start
     assert result.losses[-1] < 1e-3 * result.losses[0]
 

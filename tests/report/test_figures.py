@@ -99,6 +99,15 @@ def test_choices_mark_the_chosen_candidate(compared):
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (0.01, 0.03)
 
 
+def test_a_long_rule_does_not_run_off_the_figure(compared):
+    comparison = compared()
+    rule = "least error of all that anybody could think of on a long afternoon, or so they said"
+    row = replace(comparison.rows[1], chosen={**comparison.rows[1].chosen, "rule": rule})
+    axes = figures.FIGURES["choices"](replace(comparison, rows=(row,)), LIGHT).axes[0]
+    assert max(len(line) for line in axes.get_ylabel().splitlines()) <= 36
+    assert axes.get_ylabel().startswith("error of all that")
+
+
 def test_candidates_in_words_are_bars(compared):
     comparison = compared()
     words = {"value": "b", "candidates": ["a", "b"], "errors": [0.1, 0.2], "rule": "taste"}
