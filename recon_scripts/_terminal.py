@@ -26,7 +26,10 @@ def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
 
 def leave(main: Callable[[Any], int | None], config: Any) -> None:
     """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
+    from ctinr.recon.allocation import keep_freed_memory
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keep_freed_memory()
     sys.exit(guarded(main, config))
 
 

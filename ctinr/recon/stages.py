@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.operators import Observation
 from ctinr.recon.optimizers import Schedule
 from ctinr.recon.penalties import Penalty
+
+# Points whose activations are held at once, about 3 GB at a width of 256. More are taken in parts,
+# of which the backward pass computes the activations again.
+POINTS_AT_ONCE = 1 << 18
 
 # From the number of steps done in a stage to the loss and the image, detached.
 Evaluator = Callable[[int], tuple[Tensor, Tensor]]
@@ -134,9 +139,21 @@ class Splitting:
 
 
 def render(network: nn.Module, points: Float[Tensor, "*points axes"]) -> Tensor:
-    """Return the network's image on some points: channels, if several, come first."""
-    values = network(points)
+    """Return the network's image on some points: channels, if several, come first.
+
+    Memory is bounded whatever the number of points, at the price of a third more work beyond
+    `POINTS_AT_ONCE`; values and gradients are the same.
+    """
+    values = _in_parts(network, points.flatten(0, -2)).unflatten(0, points.shape[:-1])
     return values.squeeze(-1) if values.shape[-1] == 1 else values.movedim(-1, 0)
+
+
+def _in_parts(network: nn.Module, points: Float[Tensor, "point axes"]) -> Tensor:
+    """Return the values (point, channels), holding the activations of few points at a time."""
+    if len(points) <= POINTS_AT_ONCE:
+        return network(points)
+    parts = points.split(POINTS_AT_ONCE)
+    return torch.cat([checkpoint(network, part, use_reentrant=False) for part in parts])
 
 
 def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = 1 << 15) -> Tensor:

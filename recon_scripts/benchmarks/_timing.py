@@ -17,6 +17,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ctinr.recon.allocation import keep_freed_memory
+
 
 def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, float]:
     """Return the median seconds of each contender, called once a round after one warm-up."""
@@ -62,7 +64,11 @@ def publish(title: str, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
 
 
 def parse(description: str) -> argparse.Namespace:
-    """Return the options that every benchmark has: --out and --smoke."""
+    """Return the options that every benchmark has, and keep memory as the commands do.
+
+    All contenders profit from that alike.
+    """
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")

@@ -9,6 +9,7 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import BlockAverage, Identity, Observation, Select
 from ctinr.projectors import Projector
+from ctinr.recon import stages
 from ctinr.recon.fit import apply_precision, fit, fit_steps
 from ctinr.recon.optimizers import AdamOnly, MuonAdam, constant, cosine
 from ctinr.recon.penalties import TotalVariation
@@ -92,9 +93,9 @@ def test_every_stage_has_its_schedule_and_starts_its_optimisers_anew():
 
     observation = Observation(Identity(GRID), smooth_image())
     falling = Stage(GRID, (observation,), 4, schedule=lambda progress: 1 - progress)
-    stages = [Stage(GRID, (observation,), 2), falling]
+    two = [Stage(GRID, (observation,), 2), falling]
     rates = []
-    for _ in fit_steps(network(), stages, optimizer=optimizer):
+    for _ in fit_steps(network(), two, optimizer=optimizer):
         rates.append(built[-1].param_groups[0]["lr"])
     assert len(built) == 2
     assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 7.5e-4, 5e-4, 2.5e-4])
@@ -111,6 +112,28 @@ def test_channels_come_first_and_pieces_do_not_change_the_image():
     whole = render(net, GRID.coordinates())
     assert whole.shape == (3, 12, 16)
     assert torch.allclose(render_grid(net, GRID, points_at_once=7), whole, atol=1e-6)
+
+
+def test_many_points_are_taken_in_parts_that_change_neither_values_nor_gradients(monkeypatch):
+    def gradients(points_at_once):
+        monkeypatch.setattr(stages, "POINTS_AT_ONCE", points_at_once)
+        net, kept = network(channels=2), []
+
+        def keep(tensor):
+            kept.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            image = render(net, GRID.coordinates())
+        image.square().sum().backward()
+        return image, [parameter.grad for parameter in net.parameters()], sum(kept)
+
+    (whole, exact, all_kept), (parts, summed, few_kept) = gradients(1 << 18), gradients(50)
+    assert torch.allclose(parts, whole, atol=1e-6)
+    for one, other in zip(exact, summed, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+    # What waits for the backward pass is no longer the activations of all points.
+    assert few_kept < 0.1 * all_kept
 
 
 def test_precision_is_recorded_and_bfloat16_differs_a_little():
