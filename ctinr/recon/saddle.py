@@ -42,8 +42,8 @@ class Saddle:
 
     def shortened(self, edges: Tensor) -> Tensor:
         """Return the vectors, those longer than the radius cut to it, in the same memory."""
-        length = torch.linalg.vector_norm(edges, dim=1, keepdim=True)
-        return edges.div_(length.div_(self.radius).clamp_(min=1))
+        excess = lengths(edges).div_(self.radius).clamp_(min=1)
+        return edges.div_(excess.unsqueeze(1))
 
     def size(self) -> Tensor:
         """Return the value of the constant image whose data are as large as y, (batch,)."""
@@ -54,8 +54,8 @@ class Saddle:
     def primal(self, x: Tensor, Ax: Tensor) -> Tensor:
         """Return the value that is minimised, (batch,), float64."""
         misfit = item_sums((Ax - self.y).square_(), self.y.ndim - 1) / 2
-        lengths = torch.linalg.vector_norm(self.gradient(x), dim=1)
-        return misfit + self.radius * item_sums(lengths, x.ndim - 1)
+        variation = item_sums(lengths(self.gradient(x)), x.ndim - 1)
+        return misfit + self.radius * variation
 
     def bound(self, x: Tensor, rays: Tensor, pull: Tensor, reach: Tensor) -> Tensor:
         """Return what no allowed image within `reach` of x in every cell is below, (batch,).
@@ -98,6 +98,18 @@ class StepSizes:
         """Return how far the gap looks, one an item of the batch."""
         largest = x.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         return REACH * torch.maximum(largest, self.size)
+
+
+def lengths(vectors: Tensor) -> Tensor:
+    """Return the Euclidean length of the vectors along axis 1: (batch, axis, …) to (batch, …).
+
+    `torch.linalg.vector_norm` walks from component to component with long strides, one cell at a
+    time; whole components at once are ten times as fast.
+    """
+    squares = vectors[:, 0].square()
+    for component in vectors.unbind(1)[1:]:
+        squares.addcmul_(component, component)
+    return squares.sqrt_()
 
 
 def data_metric(A: LinearOperator, y: Tensor) -> Tensor:
