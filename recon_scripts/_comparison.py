@@ -28,7 +28,8 @@ class Settings:
     Raises
     ------
     ValueError
-        If there is no engine of that name, which is said before a scan is read.
+        If there is no engine of that name, or a number is out of its range; it is said before a
+        scan is read.
     """
 
     options: MethodOptions
@@ -37,6 +38,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         checks.one_of(self.options.engine, "engine", ("auto", *available_backends()))
+        checks.count(self.seed, "seed", least=0)
+        if self.options.time_budget is not None:
+            checks.positive(self.options.time_budget, "time_budget")
 
 
 def compare(
@@ -48,6 +52,8 @@ def compare(
     """
     begun = time.perf_counter()
     require_truth(scan, oracle=any(job.oracle for job in jobs))
+    remedy = "One is withheld to choose parameters, and two are the least to reconstruct from."
+    checks.count(scan.num_views, "views", least=3, remedy=remedy)
     A = Projector(scan.geometry, scan.grid, backend=settings.options.engine)
     y = scan.sinogram
     engine = A.backend(y.device, y.dtype).name

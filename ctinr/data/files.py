@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ctinr import checks
@@ -64,8 +64,36 @@ def existing(path: str | os.PathLike[str]) -> Path:
     if not path.exists():
         folder = path.parent
         remedy = "" if folder.is_dir() else f"The folder '{folder}' does not exist either."
-        raise FileNotFoundError(checks.message("path", "name a file", f"'{path}'", remedy))
+        rule = "name a file that exists"
+        raise FileNotFoundError(checks.message("path", rule, f"'{path}'", remedy))
     return path
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str], contents: Mapping[str, str]) -> Iterator[None]:
+    """Let errors about an argument that was read from a file name the file and what is in it.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    contents : mapping
+        From the name of an argument to what should be in the file: "a valid field /sinogram".
+
+    Raises
+    ------
+    TypeError, ValueError
+        In place of an error in the house's form about one of these arguments; others pass.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        argument = next(iter(str(error).split("`")[1:2]), "")
+        if argument not in contents:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        rule = f"name a file with {contents[argument]}"
+        raise kind(checks.message("path", rule, f"'{path}'", str(error))) from error
 
 
 def _check_target(path: Path, overwrite: bool) -> None:
@@ -78,7 +106,7 @@ def _check_target(path: Path, overwrite: bool) -> None:
             rule, remedy = "lie in a folder that exists", f"Make '{path.parent}' first."
             raise FileNotFoundError(checks.message("path", rule, given, remedy))
         if path.exists() and not overwrite:
-            rule, remedy = "not exist yet", "Choose another name or pass overwrite=True."
+            rule, remedy = "not exist yet", "Choose another name, or overwrite it."
             raise FileExistsError(checks.message("path", rule, f"'{path}'", remedy))
 
 

@@ -70,6 +70,14 @@ def values(field: h5py.Dataset, selection: Any = ()) -> Any:
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
 
 
+def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
+    """Read a field of real numbers, or a part of it, as float64; the error names both."""
+    given = f"'{field.file.filename}' with values of type {field.dtype}"
+    rule = f"name a file whose field {field.name} holds real numbers"
+    checks.require(field.dtype.kind in "biuf", "path", rule, given)
+    return np.asarray(values(field, selection), dtype=np.float64)
+
+
 def field_names(file: h5py.File, group: str) -> list[str]:
     """Return the names of the fields of a group, none where there is no such group."""
     import h5py

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from ctinr import checks
-from ctinr.data.files import existing
+from ctinr.data.files import existing, naming
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, Project, projected_scan
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
@@ -76,7 +76,7 @@ def scan_from_image(
 
     Protocol "standard": the grey values, scaled so that the largest line integral is `peak`, are
     the attenuation; equal angles over the half turn without its end point; data projected from
-    cells and bins split in two, with the noise of a photon counter.
+    cells and bins split in two.
 
     Protocol "paper", for comparison with published numbers: grey values from 0 to 1; angles over
     the half turn with both end points, so that the last view repeats the first one mirrored;
@@ -93,7 +93,7 @@ def scan_from_image(
     protocol : str
         "standard" or "paper".
     noise : Noise, optional
-        The photon counter of "standard", 1e5 photons if not given. "paper" has none.
+        The photon counter of "standard"; exact data without it. "paper" has none.
     peak : float, optional
         The largest line integral of "standard", 5 if not given: along that path exp(−peak) of
         the photons come through. "paper" has none.
@@ -106,7 +106,7 @@ def scan_from_image(
     """
     checks.one_of(protocol, "protocol", PROTOCOLS)
     name = Path(image).name if isinstance(image, str | os.PathLike) else "array"
-    pixels = _checked(read_image(image) if isinstance(image, str | os.PathLike) else image)
+    pixels = _pixels(image, nonnegative=protocol == "standard")
     grid = Grid(pixels.shape, 1.0)
     if protocol == "paper":
         rule, remedy = "be left out with protocol='paper'", "Use protocol='standard'."
@@ -115,7 +115,7 @@ def scan_from_image(
         scan = _paper(pixels, project, grid, num_views)
     else:
         peak = checks.positive(PEAK if peak is None else peak, "peak")
-        scan = _standard(pixels, project, grid, num_views, (noise or Noise(), peak))
+        scan = _standard(pixels, project, grid, num_views, noise, peak)
     metadata = {**scan.metadata, "title": Path(name).stem, "source": name, "protocol": protocol}
     return Scan(scan.sinogram, scan.geometry, scan.grid, scan.truth, metadata)
 
@@ -133,12 +133,9 @@ def _standard(
     project: Project,
     grid: Grid,
     num_views: int,
-    counter: tuple[Noise, float],
+    noise: Noise | None,
+    peak: float,
 ) -> Scan:
-    rule, remedy = "be zero or above, as attenuations are", "Add an offset first."
-    given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
-    checks.require(pixels.min() >= 0, "image", rule, given, remedy)
-    noise, peak = counter
     geometry = ParallelBeam(equal_angles(num_views), _detector(grid))
     image = torch.as_tensor(pixels)
     largest = float(project(geometry, grid)(image).max())
@@ -151,11 +148,22 @@ def _detector(grid: Grid) -> Detector:
     return Detector(math.ceil(math.hypot(*grid.shape)) + 1, grid.spacing[0])
 
 
-def _checked(image: Any) -> np.ndarray:
+def _pixels(image: Any, *, nonnegative: bool) -> np.ndarray:
+    """Return the checked values of a picture or of the file that holds one, which errors name."""
+    if not isinstance(image, str | os.PathLike):
+        return _checked(image, nonnegative=nonnegative)
+    with naming(image, {"image": "a picture that can be scanned"}):
+        return _checked(read_image(image), nonnegative=nonnegative)
+
+
+def _checked(image: Any, *, nonnegative: bool) -> np.ndarray:
     pixels = np.asarray(image, dtype=np.float64)
     checks.require(pixels.ndim == 2, "image", "have the axes (y, x)", pixels)
     checks.finite_values(pixels, "image")
     checks.require(float(np.ptp(pixels)) > 0, "image", "show something", "equal values everywhere")
+    rule, remedy = "be zero or above, as attenuations are", "Add an offset first."
+    given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
+    checks.require(not nonnegative or pixels.min() >= 0, "image", rule, given, remedy)
     return pixels
 
 

@@ -18,6 +18,8 @@ TRUNCATED = 0.05
 LARGEST_MEASURED = 30.0
 # Angles closer than this are the same view, radians.
 SAME_ANGLE = 1e-6
+# More views than this within so small an angle, radians, are no tomography.
+MOST_VIEWS_OF_A_GLANCE, GLANCE = 8, np.deg2rad(6.4)
 
 
 def suspicions(
@@ -25,6 +27,7 @@ def suspicions(
 ) -> tuple[str, ...]:
     """Return what is odd about line integrals of shape (angle, u), one sentence each."""
     found = (
+        _blank(sinogram),
         _intensities(sinogram),
         _too_large(sinogram, simulated),
         _negative(sinogram),
@@ -60,6 +63,12 @@ def largest_gap(angles: np.ndarray) -> float:
     """Return the largest angle in which no view lies, views a half turn apart being one; rad."""
     turned = np.sort(np.asarray(angles, dtype=np.float64) % np.pi)
     return float(np.diff(np.append(turned, turned[0] + np.pi)).max())
+
+
+def _blank(sinogram: np.ndarray) -> str:
+    if np.ptp(sinogram) > 0:
+        return ""
+    return f"All values are {sinogram.flat[0]:.4g}: there is nothing to reconstruct."
 
 
 def _intensities(sinogram: np.ndarray) -> str:
@@ -130,7 +139,10 @@ def _missing_angles(geometry: ParallelBeam) -> str:
     gap, usual = float(steps.max()), float(np.median(steps[steps >= SAME_ANGLE]))
     if len(turned) < 3 or gap <= 2.5 * usual:
         return ""
-    return (
+    sentence = (
         f"The views leave out {np.rad2deg(gap):.3g}° of the half turn: edges along the missing "
         "directions cannot be recovered."
     )
+    if len(turned) <= MOST_VIEWS_OF_A_GLANCE or np.pi - gap >= GLANCE:
+        return sentence
+    return f"{sentence} Were the angles in radians already when they were turned into radians?"

@@ -23,6 +23,9 @@ ENDS: Mapping[str, str] = {
 }
 
 
+REMARKS: Mapping[str, str] = {"interrupted": "interrupted", "time budget": "out of time"}
+
+
 def words(comparison: Comparison) -> dict[str, Any]:
     """Return every text of the page by its name in the template."""
     scan, record = comparison.scan, comparison.record
@@ -84,7 +87,7 @@ def _method(row: Row, comparison: Comparison) -> dict[str, Any]:
         "label": row.label,
         "color": color_of(row),
         "oracle": row.oracle,
-        "remark": "interrupted" if row.interrupted else "",
+        "remark": REMARKS.get(row.reconstruction.stopped_by, ""),
         "psnr": score,
         "ssim": f"{row.metrics['ssim']:.3f}" if "ssim" in row.metrics else "–",
         "rmse": wording.number(row.metrics["rmse"]) if "rmse" in row.metrics else "–",

@@ -204,6 +204,18 @@ def test_missing_angles_are_told():
     assert "leave out 61.3° of the half turn" in only(physical(half_turn(90, np.deg2rad(120))))
 
 
+def test_radians_that_were_taken_for_degrees_are_told():
+    assert "radians already" in only(physical(np.deg2rad(half_turn(60))))
+    assert "radians already" not in only(physical(np.deg2rad(half_turn(60)))[:8])
+    assert "radians already" not in only(physical(half_turn(60, np.deg2rad(20))))
+
+
+def test_data_without_anything_in_them_are_told():
+    assert only(scan(sinogram=torch.zeros(12, 16))) == (
+        "All values are 0: there is nothing to reconstruct."
+    )
+
+
 def test_a_few_missing_views_are_told_and_one_is_not():
     assert physical()[np.delete(np.arange(60), 7)].warnings() == ()
     assert "leave out 9° of the half turn" in only(physical()[np.delete(np.arange(60), [7, 8])])

@@ -108,8 +108,8 @@ def test_a_trace_can_be_asked_for(monkeypatch):
         ),
         (("compare", "--smoke", "--engine", "foo"), "`engine` must be one of 'auto', 'numba'"),
         (("reconstruct", "--smoke", "--method", "foo"), "`method` must be one of 'fbp', 'tv'"),
-        (("compare", "missing.h5"), "`path` must name a file; got 'missing.h5'."),
-        (("info", "missing.png"), "`path` must name a file; got 'missing.png'."),
+        (("compare", "missing.h5"), "`path` must name a file that exists; got 'missing.h5'."),
+        (("info", "missing.png"), "`path` must name a file that exists; got 'missing.png'."),
         (
             ("simulate", "nothing"),
             "`object` must name a picture or one of the phantoms shepp-logan",
