@@ -78,8 +78,8 @@ def run_all(scan: Scan, jobs: Sequence[Job], task: Task, *, display: Display) ->
         except KeyboardInterrupt:
             outcome.interrupted = True
         except FAILURES as error:
-            # One method alone has nothing to lose: its error is the command's.
-            if os.environ.get(TRACEBACK) or len(jobs) == 1:
+            # Where there is nothing to lose, the error is the command's.
+            if os.environ.get(TRACEBACK) or (job is jobs[-1] and not outcome.rows):
                 raise
             outcome.troubles.append(f"{job.label} could not be run: {error}")
         if outcome.interrupted:

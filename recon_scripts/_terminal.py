@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recon_scripts._interrupts import interruptible
+
 USER_ERROR, INTERRUPTED = 2, 130
 TRACEBACK = "CTINR_TRACEBACK"
 
 
 def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
     """Parse the command line into a config, run `main` and leave with its exit code."""
-    leave(main, parsed(config_type, name=f"ctinr {Path(sys.argv[0]).stem}"))
+    name = f"ctinr {Path(sys.argv[0]).stem}"
+    leave(lambda _: main(parsed(config_type, name=name)))
 
 
-def leave(main: Callable[[Any], int | None], config: Any) -> None:
+def leave(main: Callable[[Any], int | None]) -> None:
     """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(guarded(main, config))
+    with interruptible():
+        code = guarded(main, None)
+    sys.exit(code)
 
 
 def parsed(config_type: Any, *, name: str, description: str | None = None) -> Any:
@@ -36,18 +38,6 @@ def parsed(config_type: Any, *, name: str, description: str | None = None) -> An
 
     markers = (conf.FlagCreatePairsOff, conf.DisallowNone)
     return cli(config_type, prog=name, description=description, config=markers)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C not cost what the first one kept: interrupts are ignored in the block."""
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, signal.SIG_IGN) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
 def guarded(main: Callable[[Any], int | None], config: Any) -> int:
@@ -70,7 +60,8 @@ def is_users(error: Exception) -> bool:
 
     if isinstance(error, OSError | BackendUnavailable):
         return True
-    return isinstance(error, ValueError | TypeError) and str(error).startswith("`")
+    kinds = (ValueError, TypeError, ArithmeticError)
+    return isinstance(error, kinds) and str(error).startswith("`")
 
 
 def complain(text: str) -> None:

@@ -99,7 +99,7 @@ def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
     where.imshow(reference, cmap="gray", vmin=window.low, vmax=window.high, extent=edges(grid))
     where.axhline(y, color="#ff5c39", linewidth=1.2)
     where.set_axis_off()
-    where.set_title(f"row at y = {y:.1f} mm", fontsize=9, color=style.muted)
+    where.set_title(f"row at y = {wording.number(y)} mm", fontsize=9, color=style.muted)
     dress(axes, style).set(xlabel="x, mm", ylabel=f"attenuation, {UNIT}")
     if comparison.scan.truth is not None:
         axes.plot(x, found["Truth"][row], color=style.ink, linewidth=3, alpha=0.35, label="Truth")
@@ -137,9 +137,15 @@ def convergence(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
                 axes.axhline(level, **{**_stroke(row), "linestyle": ":"}, label=row.label)
         axes.set_ylabel("PSNR against the truth, dB")
     else:
-        axes.set(ylabel="loss, relative to the first", yscale="log")
+        axes.set(ylabel="loss, relative to the first", yscale=_scale_of(axes))
     legend(axes, style, loc="best")
     return figure
+
+
+def _scale_of(axes: Axes) -> str:
+    """Return the scale on which the lines are best seen: logarithmic if they fall far."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    return "log" if values.min() > 0 and values.max() > 10 * values.min() else "linear"
 
 
 def _curve(row: Row, truth_known: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -120,7 +120,9 @@ def _parameters_text(row: Row) -> str:
     if run.iterations:
         why = ENDS.get(run.stopped_by, f"ended by {run.stopped_by}")
         parts.append(f"{wording.counted(run.iterations, 'iteration')} ({why})")
-    return "; ".join(parts)
+    # What a run that was ended early shows may be a trial, which has not seen all views.
+    whose = "Last fit" if run.stopped_by in REMARKS else "Final fit, on all views"
+    return f"{whose}: {'; '.join(parts)}." if parts else ""
 
 
 def _best(rows: list[Row], score: Any) -> str:

@@ -75,7 +75,9 @@ def test_several_pictures_are_refused(tmp_path):
 
 
 def test_a_missing_picture_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must name a file that exists; got '.*a\.png'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"`path` must name a file that exists; got '.*a\.png'"
+    ):
         read_image(tmp_path / "a.png")
 
 

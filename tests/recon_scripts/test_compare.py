@@ -178,6 +178,20 @@ def test_one_method_that_fails_does_not_take_the_others_with_it(run_compare, fak
     )
 
 
+def test_where_no_method_could_be_run_the_command_fails_and_writes_nothing(
+    run_compare, fakes, capsys
+):
+    def failing(task):
+        raise FloatingPointError("`loss` must stay finite; got nan at iteration 3.")
+
+    for name in ("tv", "inr"):
+        fakes(name, failing)
+    code, folder = run_compare(methods="tv,inr")
+    assert code == 2
+    assert "`loss` must stay finite" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_the_convergence_is_that_of_the_last_run(run_compare, fakes):
     def twice(task):
         iterative(task)

@@ -61,7 +61,7 @@ def test_the_range_of_the_truth_is_named(scan):
 
 
 def test_a_constant_truth_has_no_range():
-    with pytest.raises(ValueError, match=r"`value` must be above zero; got 0\.0\. A constant"):
+    with pytest.raises(ValueError, match=r"`truth` must not be constant; got 1\. PSNR and SSIM"):
         range_of_truth(torch.ones(3, 3))
 
 
