@@ -78,9 +78,8 @@ def say(text: str = "", *, style: str | None = None) -> None:
 
 def show_comparison(comparison: Any, folder: Path) -> None:
     """Show the table, which method is ahead, warnings, and where the files are."""
-    console = Console(highlight=False)
     if comparison.rows:
-        console.print(comparison_table(comparison))
+        show_whole(comparison_table(comparison))
         say("Withheld: relative error on views that the fit did not see.", style="dim")
     if comparison.data_range is not None:
         say(f"PSNR and SSIM refer to the data range {comparison.data_range}.", style="dim")
@@ -94,6 +93,14 @@ def show_comparison(comparison: Any, folder: Path) -> None:
     if (Path(folder) / "report.html").exists():
         say(f"Report: {Path(folder) / 'report.html'}")
     say(f"Images and numbers: {', '.join(others(folder))} in {folder}", style="dim")
+
+
+def show_whole(table: Table) -> None:
+    """Show a table with all its digits, also where the terminal is too narrow for them."""
+    needed = Console(width=1000).measure(table).maximum
+    console = Console(highlight=False)
+    console.width = max(console.width, needed)
+    console.print(table, crop=False)
 
 
 def show_facts(title: str, facts: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from recon_scripts._options import Described
 from recon_scripts._terminal import command, say
@@ -16,7 +16,7 @@ from recon_scripts._terminal import command, say
 class Simulate:
     """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
 
-    object: Positional[str] = "forbild-thorax"
+    object: Annotated[str, Positional, arg(metavar="[OBJECT]")] = "forbild-thorax"
     """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan, …; info lists them."""
     views: int = 60
     """Number of views over the half turn."""

@@ -297,6 +297,25 @@ def test_the_demo_compares_on_the_thorax(run_compare):
     assert (folder / "report.html").exists()
 
 
+def test_the_demo_has_a_folder_of_its_own(run_compare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _ = run_compare(demo.main, demo.Demo, methods="fbp", out=None)
+    assert code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_no_digit_is_lost_on_a_narrow_terminal(run_compare, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, folder = run_compare()
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    numbers = metrics_in(folder)["methods"]
+    for name in ("fbp", "tv", "inr"):
+        assert f"{numbers[name]['psnr']:.2f}" in shown
+        assert f"{numbers[name]['peak_memory_bytes'] / 1e6:.0f} MB" in shown
+
+
 def test_the_paper_has_its_own_range(tmp_path):
     scan = phantom_scan("disk", size=24, views=12)
     paper = replace(scan, metadata={**scan.metadata, "protocol": "paper"})

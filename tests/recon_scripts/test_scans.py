@@ -130,7 +130,7 @@ def test_coarse_cells_cover_the_same_place():
 
 def test_folders_are_named_after_the_scan(picture):
     assert str(named_after(picture, "comparison")) == "picture-comparison"
-    assert str(named_after(None, "demo")) == "smoke-demo"
+    assert str(named_after(None, "comparison")) == "smoke-comparison"
 
 
 def test_simulate_writes_a_file_that_can_be_read(tmp_path, capsys):
