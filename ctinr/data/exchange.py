@@ -78,11 +78,7 @@ def read_exchange(
     """
     notes: list[str] = []
     with opened(path) as file:
-        frames = _frames(file)
-        place = _axes(frames)
-        row = _row(frames, place, slice)
-        data = _read_row(frames, place, row)
-        light, dark = (_beam_frames(file, name, place, row) for name in (WHITE, DARK))
+        row, data, light, dark = _rows(file, slice)
         theta = angles_of(file, len(data)) if angles is None else np.asarray(angles, dtype=float)
         pitch = _pitch(file, notes) if pitch is None else checks.positive(pitch, "pitch")
         title = _title(file, Path(path).stem)
@@ -110,6 +106,15 @@ def read_exchange(
         grid=Grid((bins, bins), pitch),
         metadata=metadata,
     )
+
+
+def _rows(file: h5py.File, given: int | None) -> tuple[int, np.ndarray, Any, Any]:
+    """Return the row's number, its frames, and its white and dark frames or None."""
+    frames = _frames(file)
+    place = _axes(frames)
+    row = _row(frames, place, given)
+    light, dark = (_beam_frames(file, name, place, row) for name in (WHITE, DARK))
+    return row, _read_row(frames, place, row), light, dark
 
 
 def _frames(file: h5py.File) -> h5py.Dataset:

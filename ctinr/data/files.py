@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ctinr import checks
+
+# The disk is full, a quota or the largest size of a file is reached.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -31,8 +35,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Itera
         If there is a file and `overwrite` is false.
     FileNotFoundError, IsADirectoryError
         If its folder does not exist, or `path` is a folder.
-    PermissionError
-        If the folder cannot be written to.
+    PermissionError, OSError
+        If the folder cannot be written to, or the disk is full.
     """
     path = Path(path)
     _check_target(path, overwrite)
@@ -40,8 +44,9 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Itera
     try:
         with _no_permission(path):
             partial.touch(exist_ok=False)
-        yield partial
-        _flush(partial)
+        with enough_room(path, "path"):
+            yield partial
+            _flush(partial)
         _check_target(path, overwrite)
         with _no_permission(path):
             os.replace(partial, path)
@@ -67,6 +72,23 @@ def existing(path: str | os.PathLike[str]) -> Path:
         rule = "name a file that exists"
         raise FileNotFoundError(checks.message("path", rule, f"'{path}'", remedy))
     return path
+
+
+@contextlib.contextmanager
+def enough_room(path: str | os.PathLike[str], argument: str) -> Iterator[None]:
+    """Say which file or folder there was no room for, as the system does not, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        rule, remedy = "lie on a disk with room for it", "Make room, or choose another place."
+        told = OSError(
+            checks.message(argument, rule, f"'{path}' ({os.strerror(error.errno)})", remedy)
+        )
+        # So that whoever called this says it of the place that it was given.
+        told.errno = error.errno
+        raise told from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import torch
 
 from ctinr import checks
 from ctinr.data.files import naming, replacing
-from ctinr.data.hdf5_access import dataset, field_names, opened, text_attribute, values
+from ctinr.data.hdf5_access import built, dataset, field_names, opened, text_attribute, values
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, Grid, ParallelBeam
 
@@ -50,13 +50,11 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
     FileNotFoundError, PermissionError, OSError
         If the folder does not exist, cannot be written to, or is full.
     """
-    import h5py
-
     if not isinstance(scan, Scan):
         raise TypeError(checks.message("scan", "be a Scan", scan))
     with (
         replacing(path, overwrite=overwrite) as partial,
-        h5py.File(partial, "w", libver=("v108", "v108")) as file,
+        built(partial, libver=("v108", "v108")) as file,
     ):
         file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
         detector, grid = scan.geometry.detector, scan.grid

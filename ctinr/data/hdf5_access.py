@@ -1,8 +1,9 @@
-"""Reading HDF5 files of any schema: every error names the file, the field and what to do."""
+"""HDF5 files of any schema: every error names the file, the field and what to do."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,21 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         if isinstance(error, OSError) and str(path) in str(error):
             raise
         raise _why_not(path, error) from error
+
+
+@contextlib.contextmanager
+def built(path: str | os.PathLike[str], **settings: Any) -> Iterator[h5py.File]:
+    """Give an HDF5 file to fill, which is written to `path` when the block has ended.
+
+    It is built in memory: the library crashes the process where the disk is full, and an ordinary
+    write raises an error.
+    """
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", **settings) as file:
+        yield file
+    Path(path).write_bytes(buffer.getbuffer())
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:

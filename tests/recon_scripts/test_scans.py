@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ctinr.data import read_scan, write_scan
 from recon_scripts import info, simulate
+from recon_scripts._facts import scan_information
 from recon_scripts._options import ScanOptions
 from recon_scripts._scans import coarsened, load_scan, named_after, phantom_scan
 from recon_scripts._terminal import guarded
@@ -175,6 +177,13 @@ def test_info_tells_what_a_file_is(tmp_path, capsys):
     told = json.loads((tmp_path / "info" / "info.json").read_text())
     assert told["scan"]["Recognised as"] == "ctinr scan (HDF5)"
     assert told["Engines"]["torch"] == "can run"
+
+
+def test_the_rest_of_a_zero_is_a_zero():
+    scan = phantom_scan("disk", size=16, views=6)
+    almost = torch.where(scan.truth > 0, scan.truth, -1e-18)
+    facts = scan_information(replace(scan, truth=almost), None)
+    assert facts["Truth"].startswith("0 to ")
 
 
 def test_info_without_a_scan_describes_the_installation(capsys):
