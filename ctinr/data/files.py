@@ -60,18 +60,30 @@ def existing(path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        If there is nothing, or a folder.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If there is nothing, or a folder, or it may not be seen.
     """
     path = Path(path)
-    if path.is_dir():
+    with readable(path):
+        found, is_folder = path.exists(), path.is_dir()
+    if is_folder:
         raise IsADirectoryError(checks.message("path", "name a file", f"the folder '{path}'"))
-    if not path.exists():
+    if not found:
         folder = path.parent
         remedy = "" if folder.is_dir() else f"The folder '{folder}' does not exist either."
         rule = "name a file that exists"
         raise FileNotFoundError(checks.message("path", rule, f"'{path}'", remedy))
     return path
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say which file may not be read, and what to do."""
+    try:
+        yield
+    except PermissionError as error:
+        rule, remedy = "name a file that may be read", "Change its permissions."
+        raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
 
 
 @contextlib.contextmanager

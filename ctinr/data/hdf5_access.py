@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.files import existing
+from ctinr.data.files import existing, readable
 
 if TYPE_CHECKING:
     import h5py
@@ -31,13 +31,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     import h5py
 
     path = existing(path)
-    try:
-        file = h5py.File(path, "r")
-    except PermissionError as error:
-        rule, remedy = "name a file that may be read", "Change its permissions."
-        raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
-    except OSError as error:
-        raise _why_not(path, error) from error
+    with readable(path):
+        try:
+            file = h5py.File(path, "r")
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise _why_not(path, error) from error
     try:
         with file:
             yield file

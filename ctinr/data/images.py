@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from ctinr import checks
-from ctinr.data.files import existing, naming
+from ctinr.data.files import existing, naming, readable
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, Project, projected_scan
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
@@ -25,6 +25,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 SPLIT = 2
 # The largest line integral unless another is asked for: 0.7 % of the photons come through.
 PEAK = 5.0
+# What reading a damaged picture may end in.
+DAMAGE = (OSError, SyntaxError, EOFError, IndexError)
 
 
 def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
@@ -173,18 +175,28 @@ def _decoded(path: Path) -> np.ndarray:
     import tifffile
 
     try:
-        try:
-            with PIL.Image.open(path) as picture:
-                return _unpacked(picture, path)
-        except PIL.UnidentifiedImageError:
-            if path.suffix.lower() not in (".tif", ".tiff"):
-                raise
-            # Floating-point and multi-channel TIFFs that Pillow does not know.
-            return np.asarray(tifffile.imread(path), dtype=np.float64)
-    except (OSError, SyntaxError, EOFError, tifffile.TiffFileError, IndexError) as error:
+        with readable(path), PIL.Image.open(path) as picture:
+            return _unpacked(picture, path)
+    except PermissionError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
         given = f"'{path}' ({error})"
-        remedy = "It is truncated, damaged or of another kind."
-        raise OSError(checks.message("path", "name a whole picture", given, remedy)) from error
+        raise ValueError(checks.message("path", "name a picture of usual size", given)) from error
+    except PIL.UnidentifiedImageError as error:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise _damaged(path, error) from error
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+    try:
+        # Floating-point and multi-channel TIFFs that Pillow does not know.
+        return np.asarray(tifffile.imread(path), dtype=np.float64)
+    except (*DAMAGE, tifffile.TiffFileError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> OSError:
+    given, remedy = f"'{path}' ({error})", "It is truncated, damaged or of another kind."
+    return OSError(checks.message("path", "name a whole picture", given, remedy))
 
 
 def _unpacked(picture: Any, path: Path) -> np.ndarray:

@@ -97,8 +97,7 @@ def _cut_off(sinogram: np.ndarray) -> str:
     largest = float(sinogram.max())
     if largest <= 0 or looks_like_intensities(sinogram):
         return ""
-    num = max(1, round(EDGE * sinogram.shape[1]))
-    sides = np.stack([sinogram[:, :num].mean(axis=1), sinogram[:, -num:].mean(axis=1)])
+    sides = np.stack([_carried(sinogram), _carried(sinogram[:, ::-1])])
     # The 95th percentile over views: an object may stick out in some of them only.
     share = float(np.percentile(sides.max(axis=0), 95)) / largest
     if share <= TRUNCATED:
@@ -107,6 +106,17 @@ def _cut_off(sinogram: np.ndarray) -> str:
         f"The outermost bins carry {share:.0%} of the largest value: the object is wider than the "
         "detector (truncation), and values near the edge of the image are not to be trusted."
     )
+
+
+def _carried(sinogram: np.ndarray) -> np.ndarray:
+    """Return what the first bins carry in every view, (angle,).
+
+    All of them against noise, or the very first where it is less: an object that ends just before
+    the detector does leaves it in air.
+    """
+    num = max(1, round(EDGE * sinogram.shape[1]))
+    outer = max(1, num // 4)
+    return np.minimum(sinogram[:, :num].mean(axis=1), sinogram[:, :outer].mean(axis=1))
 
 
 def _narrow(geometry: ParallelBeam, grid: Grid) -> str:

@@ -37,6 +37,8 @@ from ctinr.report.window import as_array, edges, error_limit, grey_window, pictu
 
 WIDTH = 10.0
 MOST_COLUMNS = 4
+# Height over width from which a title and a number do not fit beside each other.
+NARROW = 1.7
 
 
 def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
@@ -54,8 +56,7 @@ def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
             vmax=window.high,
             extent=edges(comparison.scan.grid),
         )
-        axes.set_title(label, fontsize=11, color=style.ink, loc="left")
-        _subtitle(axes, comparison, label, style)
+        _titles(axes, comparison, label, style)
     _scale_bar(panels[0], comparison.scan.grid)
     _color_bar(figure, shown, panels, style)
     figure.supxlabel(f"grey scale: {window}", fontsize=9, color=style.muted)
@@ -217,10 +218,16 @@ def _panels(grid: Grid, count: int, style: Style) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
-def _subtitle(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
+def _titles(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
+    """Name the image and its PSNR, below each other where it is too narrow for both."""
     psnr = [row.metrics["psnr"] for row in comparison.rows if row.label == label and row.metrics]
-    if psnr:
-        axes.set_title(wording.decibel(psnr[0]), fontsize=9, color=style.muted, loc="right")
+    value = wording.decibel(psnr[0]) if psnr else ""
+    height, width = comparison.scan.grid.extent
+    if height > NARROW * width:
+        axes.set_title(f"{label}\n{value}", fontsize=9, color=style.ink, loc="left")
+        return
+    axes.set_title(label, fontsize=11, color=style.ink, loc="left")
+    axes.set_title(value, fontsize=9, color=style.muted, loc="right")
 
 
 def _color_bar(figure: Figure, shown, panels: list[Axes], style: Style, **settings) -> None:

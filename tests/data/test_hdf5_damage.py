@@ -177,6 +177,13 @@ def test_a_file_that_may_not_be_read_is_named(path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("h5py.File", denied)
-    with pytest.raises(PermissionError, match=r"that may be read; got '.*scan\.h5'"):
-        read_hdf5_scan(path)
+    rule = r"that may be read; got '.*scan\.h5'\. Change its permissions\."
+    with monkeypatch.context() as patched:
+        patched.setattr("h5py.File", denied)
+        with pytest.raises(PermissionError, match=rule):
+            read_hdf5_scan(path)
+    for call in ("open", "exists"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"pathlib.Path.{call}", denied)
+            with pytest.raises(PermissionError, match=rule):
+                read_scan(path)

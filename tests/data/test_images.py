@@ -67,6 +67,25 @@ def test_a_damaged_picture_is_named(tmp_path, suffix, kind):
         read_image(path)
 
 
+def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("PIL.Image.open", denied)
+    with pytest.raises(PermissionError, match=r"a file that may be read; got '.*a\.png'\. Change"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_picture_too_large_to_be_one_is_refused(tmp_path, monkeypatch):
+    PIL.Image.fromarray(DEEP).save(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(
+        ValueError, match=r"`path` must name a picture of usual size; got '.*a\.png'"
+    ):
+        read_image(tmp_path / "a.png")
+
+
 def test_several_pictures_are_refused(tmp_path):
     first = PIL.Image.fromarray(GREY)
     first.save(tmp_path / "a.tif", save_all=True, append_images=[first, first])

@@ -36,6 +36,15 @@ def test_the_window_is_stated(compared):
     assert "0.5th to 99.5th percentile of all images" in figure.get_supxlabel()
 
 
+def test_titles_of_a_tall_image_lie_below_each_other(compared, scan):
+    wide = figures.images(compared()).axes[1]
+    assert (wide.get_title("left"), wide.get_title("right")[-2:]) == ("FBP", "dB")
+    tall = replace(scan, grid=replace(scan.grid, spacing=(3.0, 1.0)))
+    narrow = figures.images(replace(compared(), scan=tall)).axes[1]
+    assert narrow.get_title("right") == ""
+    assert narrow.get_title("left").splitlines() == ["FBP", wide.get_title("right")]
+
+
 def test_errors_share_one_symmetric_scale(compared):
     comparison = compared()
     maps = shown(figures.errors(comparison))[:3]
