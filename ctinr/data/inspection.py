@@ -6,6 +6,8 @@ reconstructed, and the picture may even look plausible. So it is said beside the
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ctinr.geometry import Grid, ParallelBeam
@@ -61,8 +63,13 @@ def edge_bins(sinogram: np.ndarray) -> np.ndarray:
 
 def largest_gap(angles: np.ndarray) -> float:
     """Return the largest angle in which no view lies, views a half turn apart being one; rad."""
+    return float(_steps(angles).max())
+
+
+def _steps(angles: Any) -> np.ndarray:
+    """Return the angles between neighbours around the half turn, rad."""
     turned = np.sort(np.asarray(angles, dtype=np.float64) % np.pi)
-    return float(np.diff(np.append(turned, turned[0] + np.pi)).max())
+    return np.diff(np.append(turned, turned[0] + np.pi))
 
 
 def _blank(sinogram: np.ndarray) -> str:
@@ -144,15 +151,14 @@ def _repeated(geometry: ParallelBeam) -> str:
 
 
 def _missing_angles(geometry: ParallelBeam) -> str:
-    turned = np.sort(np.asarray(geometry.angles) % np.pi)
-    steps = np.diff(np.append(turned, turned[0] + np.pi))
+    steps = _steps(geometry.angles)
     gap, usual = float(steps.max()), float(np.median(steps[steps >= SAME_ANGLE]))
-    if len(turned) < 3 or gap <= 2.5 * usual:
+    if len(steps) < 3 or gap <= 2.5 * usual:
         return ""
     sentence = (
         f"The views leave out {np.rad2deg(gap):.3g}° of the half turn: edges along the missing "
         "directions cannot be recovered."
     )
-    if len(turned) <= MOST_VIEWS_OF_A_GLANCE or np.pi - gap >= GLANCE:
+    if len(steps) <= MOST_VIEWS_OF_A_GLANCE or np.pi - gap >= GLANCE:
         return sentence
     return f"{sentence} Were the angles in radians already when they were turned into radians?"
