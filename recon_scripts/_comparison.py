@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from ctinr.data import Scan
 from ctinr.projectors import Projector, available_backends
 from ctinr.recon.selection import withhold_views
 from ctinr.report import Comparison, Cost, measured_cost, run_record
-from recon_scripts._jobs import Job, data_range_of, require_truth, run_all
+from recon_scripts._jobs import Job, Outcome, data_range_of, require_truth, run_all
 from recon_scripts._methods import Task
 from recon_scripts._options import MethodOptions
 from recon_scripts._progress import Display
@@ -28,7 +29,8 @@ class Settings:
     Raises
     ------
     ValueError
-        If there is no engine of that name, which is said before a scan is read.
+        If there is no engine of that name, or a number is out of its range; it is said before a
+        scan is read.
     """
 
     options: MethodOptions
@@ -37,6 +39,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         checks.one_of(self.options.engine, "engine", ("auto", *available_backends()))
+        checks.count(self.seed, "seed", least=0)
+        if self.options.time_budget is not None:
+            checks.positive(self.options.time_budget, "time_budget")
 
 
 def compare(
@@ -48,6 +53,8 @@ def compare(
     """
     begun = time.perf_counter()
     require_truth(scan, oracle=any(job.oracle for job in jobs))
+    remedy = "One is withheld to choose parameters, and two are the least to reconstruct from."
+    checks.count(scan.num_views, "views", least=3, remedy=remedy)
     A = Projector(scan.geometry, scan.grid, backend=settings.options.engine)
     y = scan.sinogram
     engine = A.backend(y.device, y.dtype).name
@@ -56,18 +63,12 @@ def compare(
     split = withhold_views(scan.num_views, seed=settings.seed, angles=scan.geometry.angles)
     task = Task(A, y, split, settings.options, seed=settings.seed, smoke=settings.smoke)
     outcome = run_all(scan, jobs, task, display=display)
-    peaks = [cost.peak_memory for cost in (before, preparing, *outcome.rows)]
-    record = run_record(
-        command=command_line(),
-        seed=settings.seed,
+    record = record_of(
+        task,
+        outcome,
         engine=engine,
-        engine_asked=settings.options.engine,
-        precision=str(y.dtype).removeprefix("torch."),
-        withheld_views=[int(view) for view in split.withheld],
         seconds=before.seconds + time.perf_counter() - begun,
-        peak_memory=max([size for size in peaks if size is not None], default=None),
-        memory_separate=preparing.separate,
-        interrupted=outcome.interrupted,
+        costs=(before, preparing),
     )
     return Comparison(
         scan=scan,
@@ -76,6 +77,25 @@ def compare(
         warnings=(*outcome.troubles, *scan.warnings()),
         record=record,
         notes=tuple(scan.metadata.get("remarks", ())),
+    )
+
+
+def record_of(
+    task: Task, outcome: Outcome, *, engine: str, seconds: float, costs: Sequence[Cost]
+) -> dict[str, Any]:
+    """Return the run record; `costs` are those of what went before the methods."""
+    peaks = [cost.peak_memory for cost in (*costs, *outcome.rows)]
+    return run_record(
+        command=command_line(),
+        seed=task.seed,
+        engine=engine,
+        engine_asked=task.options.engine,
+        precision=str(task.y.dtype).removeprefix("torch."),
+        withheld_views=[int(view) for view in task.split.withheld],
+        seconds=seconds,
+        peak_memory=max([size for size in peaks if size is not None], default=None),
+        memory_separate=all(cost.separate for cost in costs),
+        interrupted=outcome.interrupted,
     )
 
 

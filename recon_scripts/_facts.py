@@ -29,8 +29,13 @@ def scan_information(scan: Scan, path: Path | None) -> dict[str, str]:
 
 
 def _range(values: torch.Tensor) -> str:
-    ends = (wording.number(float(value), 4) for value in (values.min(), values.max()))
-    return f"{' to '.join(ends)}, mean {wording.number(float(values.mean()), 4)}"
+    # What is left of a zero after rounding is a zero.
+    least = 1e-9 * float(values.abs().max())
+    low, high, mean = (
+        wording.number(float(value) if abs(value) > least else 0.0, 4)
+        for value in (values.min(), values.max(), values.mean())
+    )
+    return f"{low} to {high}, mean {mean}"
 
 
 def installation() -> dict[str, dict[str, str]]:

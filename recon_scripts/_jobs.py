@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ctinr import checks
 from ctinr.data import Scan
-from ctinr.recon.observers import TimeBudget
 from ctinr.report import DataRange, Row, label_of, measure, measured_cost, range_of_truth
 from recon_scripts._curves import FinalCurve, convergence, curve_of
+from recon_scripts._deadline import OUT_OF_TIME, Deadline
 from recon_scripts._methods import Method, Task
 from recon_scripts._progress import Display
 from recon_scripts._terminal import TRACEBACK
@@ -71,13 +70,16 @@ def run_all(scan: Scan, jobs: Sequence[Job], task: Task, *, display: Display) ->
     outcome = Outcome()
     for place, job in enumerate(jobs):
         try:
-            outcome.rows.append(run_job(scan, job, task, display=display))
-            outcome.interrupted = outcome.rows[-1].interrupted
+            row = run_job(scan, job, task, display=display)
+            outcome.rows.append(row)
+            outcome.interrupted = row.interrupted
+            if row.reconstruction.stopped_by == OUT_OF_TIME:
+                outcome.troubles.append(out_of_time(job, task))
         except KeyboardInterrupt:
             outcome.interrupted = True
         except FAILURES as error:
-            # One method alone has nothing to lose: its error is the command's.
-            if os.environ.get(TRACEBACK) or len(jobs) == 1:
+            # Where there is nothing to lose, the error is the command's.
+            if os.environ.get(TRACEBACK) or (job is jobs[-1] and not outcome.rows):
                 raise
             outcome.troubles.append(f"{job.label} could not be run: {error}")
         if outcome.interrupted:
@@ -95,14 +97,22 @@ def interruption(rows: Sequence[Row], left: Sequence[Job]) -> str:
     return f"Interrupted during {begun}: {reached}{rest}."
 
 
+def out_of_time(job: Job, task: Task) -> str:
+    """Return in a sentence that the budget ended a method."""
+    budget = f"{task.options.time_budget:g} s"
+    return (
+        f"{job.label} was ended by the time budget of {budget}: it is shown as far as it got, its "
+        "parameters chosen among those that had been tried."
+    )
+
+
 def run_job(scan: Scan, job: Job, task: Task, *, display: Display) -> Row:
     """Run one job and measure it."""
     data_range = data_range_of(scan)
     curve = FinalCurve(lambda: curve_of(scan.truth, data_range))
-    budget = task.options.time_budget
+    deadline = Deadline(task.options.time_budget)
     with display.stage(job.label) as bar, measured_cost() as cost:
-        watchers: list[Any] = [bar, curve] + ([TimeBudget(budget)] if budget is not None else [])
-        own = replace(task, observers=tuple(watchers))
+        own = replace(task, observers=(bar, curve, deadline))
         if job.oracle and job.method.oracle is not None and data_range is not None:
             known = replace(own, truth=scan.truth, data_range=data_range.value)
             found = job.method.oracle(known)
@@ -110,7 +120,7 @@ def run_job(scan: Scan, job: Job, task: Task, *, display: Display) -> Row:
             found = job.method.tuned(own)
     row = measure(
         job.method.name,
-        found,
+        deadline.judged(found),
         cost=cost,
         truth=scan.truth,
         data_range=data_range,

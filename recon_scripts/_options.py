@@ -28,7 +28,7 @@ class ScanOptions:
     protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
     """How a picture is scanned: standard, or as in the paper: no noise, same operator."""
     photons: Annotated[float | None, Described] = None
-    """Photons a bin counts without the object, in the simulated scan of a picture (1e5)."""
+    """Photons a bin counts without the object, in the scan of a picture (1e5; 0: no noise)."""
     seed: int = 0
     """Everything random follows from it."""
     smoke: bool = False
@@ -44,7 +44,7 @@ class MethodOptions:
     family: Literal["bw-relu", "siren"] = "bw-relu"
     """The network of the neural field."""
     time_budget: Annotated[float | None, Described] = None
-    """End every fit of a method after so many seconds (default: never)."""
+    """End each method after about so many seconds, with what it has reached (default: never)."""
 
 
 @dataclass(frozen=True)

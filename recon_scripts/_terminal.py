@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +13,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recon_scripts._interrupts import interruptible
+
 USER_ERROR, INTERRUPTED = 2, 130
 TRACEBACK = "CTINR_TRACEBACK"
 
 
 def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
     """Parse the command line into a config, run `main` and leave with its exit code."""
-    leave(main, parsed(config_type, name=f"ctinr {Path(sys.argv[0]).stem}"))
+    name = f"ctinr {Path(sys.argv[0]).stem}"
+    leave(lambda _: main(parsed(config_type, name=name)))
 
 
-def leave(main: Callable[[Any], int | None], config: Any) -> None:
+def leave(main: Callable[[Any], int | None]) -> None:
     """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
     from ctinr.recon.allocation import keep_freed_memory
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_freed_memory()
-    sys.exit(guarded(main, config))
+    with interruptible():
+        code = guarded(main, None)
+    sys.exit(code)
 
 
 def parsed(config_type: Any, *, name: str, description: str | None = None) -> Any:
@@ -39,18 +41,6 @@ def parsed(config_type: Any, *, name: str, description: str | None = None) -> An
 
     markers = (conf.FlagCreatePairsOff, conf.DisallowNone)
     return cli(config_type, prog=name, description=description, config=markers)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C not cost what the first one kept: interrupts are ignored in the block."""
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, signal.SIG_IGN) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
 def guarded(main: Callable[[Any], int | None], config: Any) -> int:
@@ -73,7 +63,8 @@ def is_users(error: Exception) -> bool:
 
     if isinstance(error, OSError | BackendUnavailable):
         return True
-    return isinstance(error, ValueError | TypeError) and str(error).startswith("`")
+    kinds = (ValueError, TypeError, ArithmeticError)
+    return isinstance(error, kinds) and str(error).startswith("`")
 
 
 def complain(text: str) -> None:
@@ -90,9 +81,8 @@ def say(text: str = "", *, style: str | None = None) -> None:
 
 def show_comparison(comparison: Any, folder: Path) -> None:
     """Show the table, which method is ahead, warnings, and where the files are."""
-    console = Console(highlight=False)
     if comparison.rows:
-        console.print(comparison_table(comparison))
+        show_whole(comparison_table(comparison))
         say("Withheld: relative error on views that the fit did not see.", style="dim")
     if comparison.data_range is not None:
         say(f"PSNR and SSIM refer to the data range {comparison.data_range}.", style="dim")
@@ -106,6 +96,14 @@ def show_comparison(comparison: Any, folder: Path) -> None:
     if (Path(folder) / "report.html").exists():
         say(f"Report: {Path(folder) / 'report.html'}")
     say(f"Images and numbers: {', '.join(others(folder))} in {folder}", style="dim")
+
+
+def show_whole(table: Table) -> None:
+    """Show a table with all its digits, also where the terminal is too narrow for them."""
+    needed = Console(width=1000).measure(table).maximum
+    console = Console(highlight=False)
+    console.width = max(console.width, needed)
+    console.print(table, crop=False)
 
 
 def show_facts(title: str, facts: Mapping[str, str]) -> None:

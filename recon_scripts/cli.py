@@ -33,8 +33,13 @@ def main() -> None:
         from ctinr.report.record import versions
 
         return say(f"ctinr {versions().get('ctinr', 'not installed')}")
+    leave(chosen)
+
+
+def chosen(_: None) -> int | None:
+    """Run the command that the command line names and return its exit code."""
     config = parsed(Command, name="ctinr", description=DESCRIPTION)
-    leave(MAINS[type(config)], config)
+    return MAINS[type(config)](config)
 
 
 if __name__ == "__main__":

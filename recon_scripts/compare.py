@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recon_scripts._interrupts import undisturbed
 from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
-from recon_scripts._terminal import INTERRUPTED, command, show_comparison, undisturbed
+from recon_scripts._terminal import INTERRUPTED, command, show_comparison
 
 
 @dataclass(frozen=True)

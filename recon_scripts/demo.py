@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
-from recon_scripts._options import MethodOptions, OutputOptions
-from recon_scripts._terminal import INTERRUPTED, command, say, show_comparison, undisturbed
+from recon_scripts._interrupts import undisturbed
+from recon_scripts._options import Described, MethodOptions, OutputOptions
+from recon_scripts._terminal import INTERRUPTED, command, say, show_comparison
 
 
 @dataclass(frozen=True)
 class Demo(OutputOptions, MethodOptions):
     """Simulate a sparse-view scan of the FORBILD thorax and reconstruct it by every method."""
 
+    out: Annotated[Path | None, Described] = None
+    """Folder for the result, which must not exist yet (default: demo)."""
     size: int = 256
     """Cells along each side of the image."""
     views: int = 60
@@ -36,12 +41,12 @@ def main(config: Demo) -> int:
     from recon_scripts._jobs import jobs_of
     from recon_scripts._methods import methods_named
     from recon_scripts._progress import Display
-    from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS, named_after, phantom_scan
+    from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS, phantom_scan
 
     jobs = jobs_of(methods_named(config.methods), oracle=config.oracle)
     settings = Settings(config, seed=config.seed, smoke=config.smoke)
     size, views = (SMOKE_SIZE, SMOKE_VIEWS) if config.smoke else (config.size, config.views)
-    out = config.out or named_after(None, "demo")
+    out = config.out or Path("demo")
     with Display() as display, output_folder(out, overwrite=config.overwrite) as folder:
         with display.stage("Simulating the scan"), measured_cost() as before:
             scan = phantom_scan(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from recon_scripts._options import Described
 from recon_scripts._terminal import command, say
@@ -16,15 +16,15 @@ from recon_scripts._terminal import command, say
 class Simulate:
     """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
 
-    object: Positional[str] = "forbild-thorax"
+    object: Annotated[str, Positional, arg(metavar="[OBJECT]")] = "forbild-thorax"
     """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan, …; info lists them."""
     views: int = 60
     """Number of views over the half turn."""
-    photons: float = 1e5
-    """Photons a bin counts without the object; 0 for data without noise."""
-    size: int = 256
-    """Cells along each side of a phantom's image; a picture has its own."""
-    protocol: Literal["standard", "paper"] = "standard"
+    photons: Annotated[float | None, Described] = None
+    """Photons a bin counts without the object (default: 1e5); 0 for data without noise."""
+    size: Annotated[int | None, Described] = None
+    """Cells along each side of a phantom's image (default: 256); a picture has its own."""
+    protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
     """How a picture is scanned: standard, or as in the paper: no noise, same operator."""
     seed: int = 0
     """Everything random follows from it."""

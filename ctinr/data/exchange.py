@@ -21,7 +21,9 @@ import torch
 
 from ctinr import checks
 from ctinr.data.center import find_center
-from ctinr.data.hdf5_access import dataset, opened, text_attribute, values
+from ctinr.data.exchange_angles import ANGLES, angles_of
+from ctinr.data.files import naming
+from ctinr.data.hdf5_access import dataset, numbers, opened, text_attribute, values
 from ctinr.data.preprocessing import flat_field, minus_log, open_beam
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, Grid, ParallelBeam
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
     import h5py
 
 DATA, WHITE, DARK = "exchange/data", "exchange/data_white", "exchange/data_dark"
-THETA = "exchange/theta"
 # The size of a bin in the object, magnification included, micrometres unless it says otherwise.
 PIXEL = "measurement/instrument/detection_system/objective/resolution"
+# Which field the arguments of the functions that work on its content come from.
+CONTENTS = {name: f"a usable field /{DATA}" for name in ("frames", "transmission", "sinogram")}
+CONTENTS |= {"white": f"a usable field /{WHITE}", "dark": f"a usable field /{DARK}"}
 MILLIMETRES = {"m": 1e3, "cm": 10.0, "mm": 1.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3}
 MILLIMETRES |= {"micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3, "nm": 1e-6}
-DEGREES = ("deg", "degree", "degrees", "°")
-RADIANS = ("rad", "radian", "radians")
 
 
 def read_exchange(
@@ -76,20 +78,18 @@ def read_exchange(
     """
     notes: list[str] = []
     with opened(path) as file:
-        frames = _frames(file)
-        place = _axes(frames)
-        row = _row(frames, place, slice)
-        data = _read_row(frames, place, row)
-        light, dark = (_beam_frames(file, name, place, row) for name in (WHITE, DARK))
-        theta = _angles(file, len(data)) if angles is None else np.asarray(angles, dtype=float)
+        row, data, light, dark = _rows(file, slice)
+        theta = angles_of(file, len(data)) if angles is None else np.asarray(angles, dtype=float)
         pitch = _pitch(file, notes) if pitch is None else checks.positive(pitch, "pitch")
         title = _title(file, Path(path).stem)
     rule = f"have one angle for each of the {len(data)} views"
     checks.require(theta.shape == (len(data),), "angles", rule, theta)
     bins = data.shape[1]
-    beam = ParallelBeam(theta, Detector(bins, pitch))
-    sinogram, found = _line_integrals(data, light, dark, notes)
-    axis = find_center(sinogram, theta) if center is None else checks.finite(center, "center")
+    # Angles that were passed are the caller's own; the others are the file's.
+    with naming(path, CONTENTS if angles is not None else {**CONTENTS, **ANGLES}):
+        beam = ParallelBeam(theta, Detector(bins, pitch))
+        sinogram, found = _line_integrals(data, light, dark, notes)
+        axis = find_center(sinogram, theta) if center is None else checks.finite(center, "center")
     detector = Detector(bins, pitch, ((bins - 1) / 2 - axis) * pitch)
     metadata = {
         "title": f"{title}, slice {row}",
@@ -106,6 +106,15 @@ def read_exchange(
         grid=Grid((bins, bins), pitch),
         metadata=metadata,
     )
+
+
+def _rows(file: h5py.File, given: int | None) -> tuple[int, np.ndarray, Any, Any]:
+    """Return the row's number, its frames, and its white and dark frames or None."""
+    frames = _frames(file)
+    place = _axes(frames)
+    row = _row(frames, place, given)
+    light, dark = (_beam_frames(file, name, place, row) for name in (WHITE, DARK))
+    return row, _read_row(frames, place, row), light, dark
 
 
 def _frames(file: h5py.File) -> h5py.Dataset:
@@ -137,7 +146,7 @@ def _row(frames: h5py.Dataset, place: tuple[int, int], given: int | None) -> int
 def _read_row(frames: h5py.Dataset, place: tuple[int, int], row: int) -> np.ndarray:
     selection: list[Any] = [slice(None)] * 3
     selection[place[1]] = row
-    return np.asarray(values(frames, tuple(selection)), dtype=np.float64)
+    return numbers(frames, tuple(selection))
 
 
 def _beam_frames(file: h5py.File, name: str, place: tuple[int, int], row: int) -> np.ndarray | None:
@@ -155,42 +164,8 @@ def _beam_frames(file: h5py.File, name: str, place: tuple[int, int], row: int) -
     given = f"'{file.filename}' with the shape {frames.shape}"
     checks.require(fits, "path", rule, given)
     if frames.ndim == 2:
-        return np.asarray(values(frames, row), dtype=np.float64)[None]
+        return numbers(frames, row)[None]
     return _read_row(frames, place, row)
-
-
-def _angles(file: h5py.File, num_views: int) -> np.ndarray:
-    """Return the file's angles in radians, if they are in the unit that it claims."""
-    if THETA not in file:
-        rule, given = f"name a file with the field /{THETA}", f"'{file.filename}' without it"
-        remedy = (
-            f"Pass angles=equal_angles({num_views}) if the views are equally spaced over a half "
-            "turn without its end point."
-        )
-        raise ValueError(checks.message("path", rule, given, remedy))
-    field = dataset(file, THETA)
-    theta = np.asarray(values(field), dtype=np.float64).ravel()
-    rule = f"name a file whose field /{THETA} has one angle for each of the {num_views} views"
-    given = f"'{file.filename}' with {theta.size} angles"
-    checks.require(theta.size == num_views, "path", rule, given, "Pass the angles yourself.")
-    checks.finite_values(theta, f"/{THETA}")
-    units = (text_attribute(field, "units") or "degrees").strip().lower()
-    rule = f"name a file whose field /{THETA} is in degrees or radians"
-    given = f"'{file.filename}' with the units {units!r}"
-    checks.require(units in DEGREES + RADIANS, "path", rule, given, "Pass the angles yourself.")
-    _check_unit(file, theta, in_degrees=units in DEGREES)
-    return np.deg2rad(theta) if units in DEGREES else theta
-
-
-def _check_unit(file: h5py.File, theta: np.ndarray, *, in_degrees: bool) -> None:
-    span, largest = float(np.ptp(theta)), float(np.abs(theta).max())
-    name, other = ("degrees", "radians") if in_degrees else ("radians", "degrees")
-    # A scan of more than 8 views that covers less than 6.4 degrees is no tomography.
-    wrong = len(theta) > 8 and span < 6.4 if in_degrees else largest > 8 * np.pi
-    rule = f"name a file whose field /{THETA} is in {name}, as it claims"
-    given = f"'{file.filename}' with angles up to {largest:.4g}, which look like {other}"
-    remedy = "Pass angles=… in radians: numpy.deg2rad turns degrees into them."
-    checks.require(not wrong, "path", rule, given, remedy)
 
 
 def _pitch(file: h5py.File, notes: list[str]) -> float:
@@ -198,7 +173,7 @@ def _pitch(file: h5py.File, notes: list[str]) -> float:
         notes.append("The file does not give the size of a bin: 1 bin was taken to be 1 mm.")
         return 1.0
     field = dataset(file, PIXEL)
-    size = float(np.asarray(values(field), dtype=np.float64).ravel()[0])
+    size = float(numbers(field).ravel()[0])
     units = (text_attribute(field, "units") or "um").strip()
     rule = f"name a file whose field /{PIXEL} is a positive length"
     given = f"'{file.filename}' with {size:g} {units}"
@@ -241,8 +216,9 @@ def _line_integrals(
 
 
 def _as_transmission(data: np.ndarray) -> np.ndarray:
-    rule = f"name a file with the field /{WHITE}, or with transmissions in /{DATA}"
+    checks.finite_values(data, "frames")
+    rule = f"be transmissions where there is no field /{WHITE}"
     given = f"values from {data.min():.4g} to {data.max():.4g} without a flat field"
     looks = bool(data.max() <= 2 and np.median(data) > 0)
-    checks.require(looks, "path", rule, given, "Add the frames with the beam alone.")
+    checks.require(looks, "frames", rule, given, "Add the frames with the beam alone.")
     return data

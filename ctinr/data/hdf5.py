@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.data.files import replacing
-from ctinr.data.hdf5_access import dataset, field_names, opened, text_attribute, values
+from ctinr.data.files import naming, replacing
+from ctinr.data.hdf5_access import built, dataset, field_names, opened, text_attribute, values
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, Grid, ParallelBeam
 
@@ -50,13 +50,11 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
     FileNotFoundError, PermissionError, OSError
         If the folder does not exist, cannot be written to, or is full.
     """
-    import h5py
-
     if not isinstance(scan, Scan):
         raise TypeError(checks.message("scan", "be a Scan", scan))
     with (
         replacing(path, overwrite=overwrite) as partial,
-        h5py.File(partial, "w", libver=("v108", "v108")) as file,
+        built(partial, libver=("v108", "v108")) as file,
     ):
         file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
         detector, grid = scan.geometry.detector, scan.grid
@@ -100,22 +98,29 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
             "grid": _lengths(file, "grid", ("spacing", "center")),
             "metadata": {name: _restored(dataset(file, f"metadata/{name}")) for name in names},
         }
-    try:
-        return _assembled(**parts)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"'{path}' does not hold a valid scan: {error}") from error
+    return _assembled(path, parts)
 
 
-def _assembled(
-    *, sinogram: Any, truth: Any, angles: Any, detector: Any, grid: Any, metadata: Any
-) -> Scan:
-    return Scan(
-        sinogram=torch.from_numpy(sinogram),
-        geometry=ParallelBeam(angles.tolist(), Detector(*detector)),
-        grid=Grid(*grid),
-        truth=None if truth is None else torch.from_numpy(truth),
-        metadata=metadata,
-    )
+def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
+    """Return the scan of what was read; errors name the file and the field."""
+    truth = parts["truth"]
+    with naming(path, _fields("geometry/detector", ("shape", "pitch", "offset"))):
+        placed = Detector(*parts["detector"])
+    with naming(path, _fields("grid", ("shape", "spacing", "center"))):
+        cells = Grid(*parts["grid"])
+    with naming(path, _fields("geometry", ("angles",)) | _fields("", ("sinogram", "truth"))):
+        return Scan(
+            sinogram=torch.from_numpy(parts["sinogram"]),
+            geometry=ParallelBeam(parts["angles"].tolist(), placed),
+            grid=cells,
+            truth=None if truth is None else torch.from_numpy(truth),
+            metadata=parts["metadata"],
+        )
+
+
+def _fields(group: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return what `naming` says of the fields of a group."""
+    return {name: f"a valid field /{group}/{name}".replace("//", "/") for name in names}
 
 
 def _lengths(file: h5py.File, group: str, names: tuple[str, str]) -> list[Any]:
@@ -153,6 +158,9 @@ def _take(file: h5py.File, name: str, units: str) -> np.ndarray:
     given = text_attribute(field, "units")
     rule = f"name a file whose field /{name} has the units {units!r}"
     checks.require(given == units, "path", rule, f"'{file.filename}' with {given!r}")
+    rule = f"name a file whose field /{name} holds numbers"
+    given = f"'{file.filename}' with values of type {field.dtype}"
+    checks.require(field.dtype.kind in "iuf", "path", rule, given)
     return np.asarray(values(field))
 
 

@@ -1,8 +1,9 @@
-"""Reading HDF5 files of any schema: every error names the file, the field and what to do."""
+"""HDF5 files of any schema: every error names the file, the field and what to do."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.files import existing
+from ctinr.data.files import existing, readable
 
 if TYPE_CHECKING:
     import h5py
@@ -30,13 +31,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     import h5py
 
     path = existing(path)
-    try:
-        file = h5py.File(path, "r")
-    except PermissionError as error:
-        rule, remedy = "name a file that may be read", "Change its permissions."
-        raise PermissionError(checks.message("path", rule, f"'{path}'", remedy)) from error
-    except OSError as error:
-        raise _why_not(path, error) from error
+    with readable(path):
+        try:
+            file = h5py.File(path, "r")
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise _why_not(path, error) from error
     try:
         with file:
             yield file
@@ -44,6 +45,21 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         if isinstance(error, OSError) and str(path) in str(error):
             raise
         raise _why_not(path, error) from error
+
+
+@contextlib.contextmanager
+def built(path: str | os.PathLike[str], **settings: Any) -> Iterator[h5py.File]:
+    """Give an HDF5 file to fill, which is written to `path` when the block has ended.
+
+    It is built in memory: the library crashes the process where the disk is full, and an ordinary
+    write raises an error.
+    """
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", **settings) as file:
+        yield file
+    Path(path).write_bytes(buffer.getbuffer())
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -68,6 +84,14 @@ def values(field: h5py.Dataset, selection: Any = ()) -> Any:
         given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
         remedy = "The file is damaged; copy it anew from where it came from."
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
+
+
+def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
+    """Read a field of real numbers, or a part of it, as float64; the error names both."""
+    given = f"'{field.file.filename}' with values of type {field.dtype}"
+    rule = f"name a file whose field {field.name} holds real numbers"
+    checks.require(field.dtype.kind in "biuf", "path", rule, given)
+    return np.asarray(values(field, selection), dtype=np.float64)
 
 
 def field_names(file: h5py.File, group: str) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from ctinr import checks
-from ctinr.data.files import existing
+from ctinr.data.files import existing, naming, readable
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, Project, projected_scan
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
@@ -25,6 +25,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 SPLIT = 2
 # The largest line integral unless another is asked for: 0.7 % of the photons come through.
 PEAK = 5.0
+# What reading a damaged picture may end in.
+DAMAGE = (OSError, SyntaxError, EOFError, IndexError)
 
 
 def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
@@ -76,7 +78,7 @@ def scan_from_image(
 
     Protocol "standard": the grey values, scaled so that the largest line integral is `peak`, are
     the attenuation; equal angles over the half turn without its end point; data projected from
-    cells and bins split in two, with the noise of a photon counter.
+    cells and bins split in two.
 
     Protocol "paper", for comparison with published numbers: grey values from 0 to 1; angles over
     the half turn with both end points, so that the last view repeats the first one mirrored;
@@ -93,7 +95,7 @@ def scan_from_image(
     protocol : str
         "standard" or "paper".
     noise : Noise, optional
-        The photon counter of "standard", 1e5 photons if not given. "paper" has none.
+        The photon counter of "standard"; exact data without it. "paper" has none.
     peak : float, optional
         The largest line integral of "standard", 5 if not given: along that path exp(−peak) of
         the photons come through. "paper" has none.
@@ -106,7 +108,7 @@ def scan_from_image(
     """
     checks.one_of(protocol, "protocol", PROTOCOLS)
     name = Path(image).name if isinstance(image, str | os.PathLike) else "array"
-    pixels = _checked(read_image(image) if isinstance(image, str | os.PathLike) else image)
+    pixels = _pixels(image, nonnegative=protocol == "standard")
     grid = Grid(pixels.shape, 1.0)
     if protocol == "paper":
         rule, remedy = "be left out with protocol='paper'", "Use protocol='standard'."
@@ -115,7 +117,7 @@ def scan_from_image(
         scan = _paper(pixels, project, grid, num_views)
     else:
         peak = checks.positive(PEAK if peak is None else peak, "peak")
-        scan = _standard(pixels, project, grid, num_views, (noise or Noise(), peak))
+        scan = _standard(pixels, project, grid, num_views, noise, peak)
     metadata = {**scan.metadata, "title": Path(name).stem, "source": name, "protocol": protocol}
     return Scan(scan.sinogram, scan.geometry, scan.grid, scan.truth, metadata)
 
@@ -133,12 +135,9 @@ def _standard(
     project: Project,
     grid: Grid,
     num_views: int,
-    counter: tuple[Noise, float],
+    noise: Noise | None,
+    peak: float,
 ) -> Scan:
-    rule, remedy = "be zero or above, as attenuations are", "Add an offset first."
-    given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
-    checks.require(pixels.min() >= 0, "image", rule, given, remedy)
-    noise, peak = counter
     geometry = ParallelBeam(equal_angles(num_views), _detector(grid))
     image = torch.as_tensor(pixels)
     largest = float(project(geometry, grid)(image).max())
@@ -151,11 +150,22 @@ def _detector(grid: Grid) -> Detector:
     return Detector(math.ceil(math.hypot(*grid.shape)) + 1, grid.spacing[0])
 
 
-def _checked(image: Any) -> np.ndarray:
+def _pixels(image: Any, *, nonnegative: bool) -> np.ndarray:
+    """Return the checked values of a picture or of the file that holds one, which errors name."""
+    if not isinstance(image, str | os.PathLike):
+        return _checked(image, nonnegative=nonnegative)
+    with naming(image, {"image": "a picture that can be scanned"}):
+        return _checked(read_image(image), nonnegative=nonnegative)
+
+
+def _checked(image: Any, *, nonnegative: bool) -> np.ndarray:
     pixels = np.asarray(image, dtype=np.float64)
     checks.require(pixels.ndim == 2, "image", "have the axes (y, x)", pixels)
     checks.finite_values(pixels, "image")
     checks.require(float(np.ptp(pixels)) > 0, "image", "show something", "equal values everywhere")
+    rule, remedy = "be zero or above, as attenuations are", "Add an offset first."
+    given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
+    checks.require(not nonnegative or pixels.min() >= 0, "image", rule, given, remedy)
     return pixels
 
 
@@ -165,18 +175,28 @@ def _decoded(path: Path) -> np.ndarray:
     import tifffile
 
     try:
-        try:
-            with PIL.Image.open(path) as picture:
-                return _unpacked(picture, path)
-        except PIL.UnidentifiedImageError:
-            if path.suffix.lower() not in (".tif", ".tiff"):
-                raise
-            # Floating-point and multi-channel TIFFs that Pillow does not know.
-            return np.asarray(tifffile.imread(path), dtype=np.float64)
-    except (OSError, SyntaxError, EOFError, tifffile.TiffFileError, IndexError) as error:
+        with readable(path), PIL.Image.open(path) as picture:
+            return _unpacked(picture, path)
+    except PermissionError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
         given = f"'{path}' ({error})"
-        remedy = "It is truncated, damaged or of another kind."
-        raise OSError(checks.message("path", "name a whole picture", given, remedy)) from error
+        raise ValueError(checks.message("path", "name a picture of usual size", given)) from error
+    except PIL.UnidentifiedImageError as error:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise _damaged(path, error) from error
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+    try:
+        # Floating-point and multi-channel TIFFs that Pillow does not know.
+        return np.asarray(tifffile.imread(path), dtype=np.float64)
+    except (*DAMAGE, tifffile.TiffFileError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> OSError:
+    given, remedy = f"'{path}' ({error})", "It is truncated, damaged or of another kind."
+    return OSError(checks.message("path", "name a whole picture", given, remedy))
 
 
 def _unpacked(picture: Any, path: Path) -> np.ndarray:

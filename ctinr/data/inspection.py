@@ -6,6 +6,8 @@ reconstructed, and the picture may even look plausible. So it is said beside the
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ctinr.geometry import Grid, ParallelBeam
@@ -18,6 +20,8 @@ TRUNCATED = 0.05
 LARGEST_MEASURED = 30.0
 # Angles closer than this are the same view, radians.
 SAME_ANGLE = 1e-6
+# More views than this within so small an angle, radians, are no tomography.
+MOST_VIEWS_OF_A_GLANCE, GLANCE = 8, np.deg2rad(6.4)
 
 
 def suspicions(
@@ -25,6 +29,7 @@ def suspicions(
 ) -> tuple[str, ...]:
     """Return what is odd about line integrals of shape (angle, u), one sentence each."""
     found = (
+        _blank(sinogram),
         _intensities(sinogram),
         _too_large(sinogram, simulated),
         _negative(sinogram),
@@ -58,8 +63,19 @@ def edge_bins(sinogram: np.ndarray) -> np.ndarray:
 
 def largest_gap(angles: np.ndarray) -> float:
     """Return the largest angle in which no view lies, views a half turn apart being one; rad."""
+    return float(_steps(angles).max())
+
+
+def _steps(angles: Any) -> np.ndarray:
+    """Return the angles between neighbours around the half turn, rad."""
     turned = np.sort(np.asarray(angles, dtype=np.float64) % np.pi)
-    return float(np.diff(np.append(turned, turned[0] + np.pi)).max())
+    return np.diff(np.append(turned, turned[0] + np.pi))
+
+
+def _blank(sinogram: np.ndarray) -> str:
+    if np.ptp(sinogram) > 0:
+        return ""
+    return f"All values are {sinogram.flat[0]:.4g}: there is nothing to reconstruct."
 
 
 def _intensities(sinogram: np.ndarray) -> str:
@@ -88,8 +104,7 @@ def _cut_off(sinogram: np.ndarray) -> str:
     largest = float(sinogram.max())
     if largest <= 0 or looks_like_intensities(sinogram):
         return ""
-    num = max(1, round(EDGE * sinogram.shape[1]))
-    sides = np.stack([sinogram[:, :num].mean(axis=1), sinogram[:, -num:].mean(axis=1)])
+    sides = np.stack([_carried(sinogram), _carried(sinogram[:, ::-1])])
     # The 95th percentile over views: an object may stick out in some of them only.
     share = float(np.percentile(sides.max(axis=0), 95)) / largest
     if share <= TRUNCATED:
@@ -98,6 +113,17 @@ def _cut_off(sinogram: np.ndarray) -> str:
         f"The outermost bins carry {share:.0%} of the largest value: the object is wider than the "
         "detector (truncation), and values near the edge of the image are not to be trusted."
     )
+
+
+def _carried(sinogram: np.ndarray) -> np.ndarray:
+    """Return what the first bins carry in every view, (angle,).
+
+    All of them against noise, or the very first where it is less: an object that ends just before
+    the detector does leaves it in air.
+    """
+    num = max(1, round(EDGE * sinogram.shape[1]))
+    outer = max(1, num // 4)
+    return np.minimum(sinogram[:, :num].mean(axis=1), sinogram[:, :outer].mean(axis=1))
 
 
 def _narrow(geometry: ParallelBeam, grid: Grid) -> str:
@@ -125,12 +151,14 @@ def _repeated(geometry: ParallelBeam) -> str:
 
 
 def _missing_angles(geometry: ParallelBeam) -> str:
-    turned = np.sort(np.asarray(geometry.angles) % np.pi)
-    steps = np.diff(np.append(turned, turned[0] + np.pi))
+    steps = _steps(geometry.angles)
     gap, usual = float(steps.max()), float(np.median(steps[steps >= SAME_ANGLE]))
-    if len(turned) < 3 or gap <= 2.5 * usual:
+    if len(steps) < 3 or gap <= 2.5 * usual:
         return ""
-    return (
+    sentence = (
         f"The views leave out {np.rad2deg(gap):.3g}° of the half turn: edges along the missing "
         "directions cannot be recovered."
     )
+    if len(steps) <= MOST_VIEWS_OF_A_GLANCE or np.pi - gap >= GLANCE:
+        return sentence
+    return f"{sentence} Were the angles in radians already when they were turned into radians?"

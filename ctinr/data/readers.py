@@ -11,7 +11,7 @@ from typing import Any
 
 from ctinr import checks
 from ctinr.data.exchange import DATA, read_exchange
-from ctinr.data.files import existing
+from ctinr.data.files import existing, readable
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
@@ -129,7 +129,7 @@ def _check_options(reader: Reader, path: Path, given: dict[str, Any]) -> None:
 def _is_hdf5(path: Path) -> bool:
     """Look for the signature where it may be: at 0, or behind a user block of 512 · 2ⁿ bytes."""
     size = len(SIGNATURE)
-    with path.open("rb") as file:
+    with readable(path), path.open("rb") as file:
         head = file.read(2048 + size)
     return any(head[at : at + size] == SIGNATURE for at in (0, 512, 1024, 2048))
 

@@ -23,6 +23,8 @@ MOST_COLUMNS = 3
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"fbp": ("window", "cut-off"), "tv": ("weight",), "inr": ("weight of total variation",)}
 )
+# Parts of a whole are shown as they are; of other numbers, such as weights, the ratio matters.
+LINEAR = ("cut-off", "cutoff")
 SERIES = ("#7c8aa5", "#0d9488", "#d97706", "#9b6bc9", "#c2557a", "#4f7fd6", "#8d9b2f")
 
 
@@ -104,8 +106,10 @@ def _draw_choice(axes: Axes, row: Row, style: Style) -> None:
 
 
 def criterion(row: Row) -> str:
-    """Return what was made small: "relative error on the withheld views"."""
+    """Return what was measured of every candidate: "relative error on the withheld views"."""
     rule = str(row.chosen.get("rule", ""))
+    if "withheld views" in rule:
+        return "relative error on the withheld views"
     return rule.split(",", maxsplit=1)[0].removeprefix("least ") or "error"
 
 
@@ -129,14 +133,15 @@ def _draw_curves(
         )
     best = chosen_place(row)
     axes.plot(x[best], errors[best], "o", markersize=11, fillstyle="none", color="#ff5c39")
-    _scale(axes, x)
     axes.set_xlabel(parameter_name(row))
+    if parameter_name(row) not in LINEAR:
+        _scale(axes, x)
 
 
 def _scale(axes: Axes, x: np.ndarray) -> None:
-    """Show numbers that span orders of magnitude on a logarithmic scale, with room for a zero."""
+    """Show numbers on a logarithmic scale, with room for a zero."""
     positive = x[x > 0]
-    if x.min() < 0 or len(positive) < 2 or positive.max() < 20 * positive.min():
+    if x.min() < 0 or len(positive) < 2:
         return
     if len(positive) == len(x):
         axes.set_xscale("log")

@@ -37,6 +37,8 @@ from ctinr.report.window import as_array, edges, error_limit, grey_window, pictu
 
 WIDTH = 10.0
 MOST_COLUMNS = 4
+# Height over width from which a title and a number do not fit beside each other.
+NARROW = 1.7
 
 
 def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
@@ -54,8 +56,7 @@ def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
             vmax=window.high,
             extent=edges(comparison.scan.grid),
         )
-        axes.set_title(label, fontsize=11, color=style.ink, loc="left")
-        _subtitle(axes, comparison, label, style)
+        _titles(axes, comparison, label, style)
     _scale_bar(panels[0], comparison.scan.grid)
     _color_bar(figure, shown, panels, style)
     figure.supxlabel(f"grey scale: {window}", fontsize=9, color=style.muted)
@@ -99,7 +100,7 @@ def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
     where.imshow(reference, cmap="gray", vmin=window.low, vmax=window.high, extent=edges(grid))
     where.axhline(y, color="#ff5c39", linewidth=1.2)
     where.set_axis_off()
-    where.set_title(f"row at y = {y:.1f} mm", fontsize=9, color=style.muted)
+    where.set_title(f"row at y = {wording.number(y)} mm", fontsize=9, color=style.muted)
     dress(axes, style).set(xlabel="x, mm", ylabel=f"attenuation, {UNIT}")
     if comparison.scan.truth is not None:
         axes.plot(x, found["Truth"][row], color=style.ink, linewidth=3, alpha=0.35, label="Truth")
@@ -137,9 +138,15 @@ def convergence(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
                 axes.axhline(level, **{**_stroke(row), "linestyle": ":"}, label=row.label)
         axes.set_ylabel("PSNR against the truth, dB")
     else:
-        axes.set(ylabel="loss, relative to the first", yscale="log")
+        axes.set(ylabel="loss, relative to the first", yscale=_scale_of(axes))
     legend(axes, style, loc="best")
     return figure
+
+
+def _scale_of(axes: Axes) -> str:
+    """Return the scale on which the lines are best seen: logarithmic if they fall far."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    return "log" if values.min() > 0 and values.max() > 10 * values.min() else "linear"
 
 
 def _curve(row: Row, truth_known: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -211,10 +218,16 @@ def _panels(grid: Grid, count: int, style: Style) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
-def _subtitle(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
+def _titles(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
+    """Name the image and its PSNR, below each other where it is too narrow for both."""
     psnr = [row.metrics["psnr"] for row in comparison.rows if row.label == label and row.metrics]
-    if psnr:
-        axes.set_title(wording.decibel(psnr[0]), fontsize=9, color=style.muted, loc="right")
+    value = wording.decibel(psnr[0]) if psnr else ""
+    height, width = comparison.scan.grid.extent
+    if height > NARROW * width:
+        axes.set_title(f"{label}\n{value}", fontsize=9, color=style.ink, loc="left")
+        return
+    axes.set_title(label, fontsize=11, color=style.ink, loc="left")
+    axes.set_title(value, fontsize=9, color=style.muted, loc="right")
 
 
 def _color_bar(figure: Figure, shown, panels: list[Axes], style: Style, **settings) -> None:

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ctinr import checks
+from ctinr.data.files import enough_room
 
 # All that the commands ever write; a folder that holds anything else is not replaced.
 OURS = ("result.h5", "scan.h5", "metrics.json", "info.json", "report.html", "figures", "*.png")
@@ -37,13 +38,14 @@ def output_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
         If there is something at `path` and `overwrite` is not set, or something is there that is
         not an earlier result.
     OSError
-        If nothing can be written there.
+        If nothing can be written there, or the disk is full.
     """
     target = Path(path).resolve()
     _require_free(target, overwrite=overwrite)
     partial = _make_beside(target)
     try:
-        yield partial
+        with enough_room(target, "out"):
+            yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

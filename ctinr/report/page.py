@@ -23,6 +23,9 @@ ENDS: Mapping[str, str] = {
 }
 
 
+REMARKS: Mapping[str, str] = {"interrupted": "interrupted", "time budget": "out of time"}
+
+
 def words(comparison: Comparison) -> dict[str, Any]:
     """Return every text of the page by its name in the template."""
     scan, record = comparison.scan, comparison.record
@@ -84,7 +87,7 @@ def _method(row: Row, comparison: Comparison) -> dict[str, Any]:
         "label": row.label,
         "color": color_of(row),
         "oracle": row.oracle,
-        "remark": "interrupted" if row.interrupted else "",
+        "remark": REMARKS.get(row.reconstruction.stopped_by, ""),
         "psnr": score,
         "ssim": f"{row.metrics['ssim']:.3f}" if "ssim" in row.metrics else "–",
         "rmse": wording.number(row.metrics["rmse"]) if "rmse" in row.metrics else "–",
@@ -117,7 +120,9 @@ def _parameters_text(row: Row) -> str:
     if run.iterations:
         why = ENDS.get(run.stopped_by, f"ended by {run.stopped_by}")
         parts.append(f"{wording.counted(run.iterations, 'iteration')} ({why})")
-    return "; ".join(parts)
+    # What a run that was ended early shows may be a trial, which has not seen all views.
+    whose = "Last fit" if run.stopped_by in REMARKS else "Final fit, on all views"
+    return f"{whose}: {'; '.join(parts)}." if parts else ""
 
 
 def _best(rows: list[Row], score: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -171,9 +172,14 @@ def measure(
         seconds=cost.seconds,
         peak_memory=cost.peak_memory,
         metrics=MappingProxyType(values),
-        withheld_error=reconstruction.record.get("withheld_error"),
+        withheld_error=_finite(reconstruction.record.get("withheld_error")),
         chosen=reconstruction.record.get("choice") or {},
     )
+
+
+def _finite(error: float | None) -> float | None:
+    """Return an error, or None if a run ended before it could be measured."""
+    return None if error is None or not math.isfinite(error) else error
 
 
 def image_metrics(image: Tensor, truth: Tensor, *, data_range: float) -> dict[str, float]:
@@ -190,4 +196,6 @@ def image_metrics(image: Tensor, truth: Tensor, *, data_range: float) -> dict[st
 def range_of_truth(truth: Tensor) -> DataRange:
     """Return the range to use where nothing else is agreed on: max − min of the truth."""
     low, high = torch.aminmax(truth)
+    remedy = "PSNR and SSIM have no range to refer to."
+    checks.require(bool(high > low), "truth", "not be constant", f"{float(low):g}", remedy)
     return DataRange(float(high - low), "max − min of the truth")

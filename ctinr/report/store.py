@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from ctinr.data import Scan
+from ctinr.data.hdf5_access import built
 from ctinr.report.comparison import Comparison
 from ctinr.report.figures import draw
 from ctinr.report.html import write_report
@@ -99,7 +100,7 @@ def write_result(path: Path, comparison: Comparison) -> None:
     ``/scan`` what every method saw. What has structure is JSON in a string; docs/commands.md has
     the whole of it.
     """
-    with h5py.File(path, "w") as file:
+    with built(path) as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         file.attrs["verdict"] = comparison.ahead()
         file["record"] = _json(comparison.record)

@@ -60,7 +60,7 @@ def dress(axes: Axes, style: Style) -> Axes:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(style.line)
-    axes.tick_params(colors=style.muted, labelsize=9, length=3)
+    axes.tick_params(which="both", colors=style.muted, labelsize=9, length=3)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(color=style.muted, fontsize=9.5)
     axes.grid(color=style.line, linewidth=0.6)

@@ -46,6 +46,20 @@ def test_degrees_passed_as_radians_are_refused(path):
         read_exchange(path, slice=0, angles=np.rad2deg(ANGLES).tolist())
 
 
+def test_angles_that_are_not_finite_are_refused(path):
+    change(path, "exchange/theta", np.where(ANGLES > 2, np.nan, ANGLES))
+    rule = r"usable field /exchange/theta; got '.*a\.h5'\. `angles` must be finite everywhere"
+    with pytest.raises(ValueError, match=rule):
+        read_exchange(path, slice=0)
+
+
+def test_half_of_the_half_turn_is_not_enough_to_find_the_axis(path):
+    change(path, "exchange/theta", np.rad2deg(ANGLES) / 2, units="degrees")
+    rule = r"usable field /exchange/theta; got '.*a\.h5'\. `angles` must cover a half turn"
+    with pytest.raises(ValueError, match=rule):
+        read_exchange(path, slice=0)
+
+
 def test_an_unknown_unit_is_refused(path):
     change(path, "exchange/theta", ANGLES, units="turns")
     with pytest.raises(
@@ -56,7 +70,7 @@ def test_an_unknown_unit_is_refused(path):
 
 def test_angles_that_are_missing_have_to_be_said(path):
     change(path, "exchange/theta")
-    rule = r"the field /exchange/theta; got '.*a\.h5' without it. Pass angles=equal_angles\(40\)"
+    rule = r"the field /exchange/theta; got '.*a\.h5' without it\. .*angles=equal_angles\(40\)"
     with pytest.raises(ValueError, match=rule):
         read_exchange(path, slice=0)
     scan = read_exchange(path, slice=0, angles=ANGLES.tolist())

@@ -43,7 +43,8 @@ def test_transmissions_need_no_flat_field(path):
 
 def test_counts_without_a_flat_field_are_refused(path):
     change(path, "exchange/data_white")
-    with pytest.raises(ValueError, match=r"field /exchange/data_white, or with transmissions"):
+    rule = r"field /exchange/data; got '.*a\.h5'\. `frames` must be transmissions where there is no"
+    with pytest.raises(ValueError, match=rule):
         read_exchange(path, slice=0)
 
 
@@ -63,7 +64,8 @@ def test_one_flat_frame_without_an_axis_of_frames_is_a_frame(path):
 
 def test_a_flat_field_of_zeros_is_refused(path):
     change(path, "exchange/data_white", np.zeros((6, ROWS, BINS)))
-    with pytest.raises(ValueError, match="`white` must be brighter than dark in most bins"):
+    rule = r"field /exchange/data_white; got '.*a\.h5'\. `white` must be brighter than dark in most"
+    with pytest.raises(ValueError, match=rule):
         read_exchange(path, slice=0)
 
 
@@ -92,15 +94,32 @@ def test_rays_without_light_get_half_a_count(path):
 
 def test_counts_of_zero_are_refused(path):
     change(path, "exchange/data", np.zeros((VIEWS, ROWS, BINS)))
-    with pytest.raises(
-        ValueError, match="`frames` must count more than dark in every view; got 40"
-    ):
+    rule = r"got '.*a\.h5'\. `frames` must count more than dark in every view; got 40"
+    with pytest.raises(ValueError, match="usable field /exchange/data; " + rule):
         read_exchange(path, slice=0)
 
 
-def test_nan_is_refused(path):
-    data = content(path, "exchange/data")
-    data[3, 0, 7] = np.nan
-    change(path, "exchange/data", data)
-    with pytest.raises(ValueError, match=r"`frames` must be finite everywhere.*\(3, 7\)"):
+def test_negative_counts_are_refused(path):
+    change(path, "exchange/data", -content(path, "exchange/data"))
+    with pytest.raises(ValueError, match="`frames` must count more than dark in every view"):
+        read_exchange(path, slice=0)
+
+
+@pytest.mark.parametrize("name", ["data", "data_white", "data_dark"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_with_the_file_and_the_field(path, name, value):
+    values = content(path, f"exchange/{name}")
+    values[3, 0, 7] = value
+    change(path, f"exchange/{name}", values)
+    rule = rf"usable field /exchange/{name}; got '.*a\.h5'\. .* must be finite everywhere.*\(3, 7\)"
+    with pytest.raises(ValueError, match=rule):
+        read_exchange(path, slice=0)
+
+
+@pytest.mark.parametrize("kind", [complex, "S8"])
+@pytest.mark.parametrize("name", ["data", "data_white"])
+def test_what_is_no_real_number_is_refused(path, name, kind):
+    change(path, f"exchange/{name}", content(path, f"exchange/{name}").astype(kind))
+    rule = rf"field /exchange/{name} holds real numbers; got '.*a\.h5' with values of type"
+    with pytest.raises(ValueError, match=rule):
         read_exchange(path, slice=0)

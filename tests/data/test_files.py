@@ -33,7 +33,7 @@ def test_a_failure_leaves_the_older_file(tmp_path, failure):
 def test_an_older_file_is_not_overwritten_unasked(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("older")
-    rule = r"`path` must not exist yet; got '.*a\.txt'.*overwrite=True"
+    rule = r"`path` must not exist yet; got '.*a\.txt'.*or overwrite it"
     with pytest.raises(FileExistsError, match=rule), replacing(path):
         pytest.fail("the block is not to be entered")
     with replacing(path, overwrite=True) as partial:
@@ -92,7 +92,9 @@ def denied(*_, **__):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must name a file; got '.*a\.h5'\.$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"`path` must name a file that exists; got '.*a\.h5'\.$"
+    ):
         existing(tmp_path / "a.h5")
     with pytest.raises(FileNotFoundError, match=r"The folder '.*no' does not exist either"):
         existing(tmp_path / "no" / "a.h5")

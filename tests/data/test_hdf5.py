@@ -11,6 +11,7 @@ import torch
 
 from ctinr.data import read_scan, write_scan
 from tests.data.scans import METADATA, example
+from tests.limits import little_room
 
 
 @pytest.fixture
@@ -112,3 +113,12 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.touch", denied)
     with pytest.raises(PermissionError, match=r"can be written to; got '.*a\.h5'"):
         write_scan(tmp_path / "a.h5", example())
+
+
+def test_a_full_disk_is_named_and_leaves_the_older_file(path):
+    before = path.read_bytes()
+    rule = r"`path` must lie on a disk with room for it; got '.*scan\.h5' \(.*\)\. Make room"
+    with little_room(1000), pytest.raises(OSError, match=rule):
+        write_scan(path, example(), overwrite=True)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -19,7 +19,9 @@ def path(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must name a file; got '.*no\.h5'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"`path` must name a file that exists; got '.*no\.h5'"
+    ):
         read_scan(tmp_path / "no.h5")
 
 
@@ -114,12 +116,44 @@ def test_another_beam_is_refused(path):
         read_scan(path)
 
 
-def test_fields_that_do_not_fit_together_are_refused(path):
+def put(path, name, values):
+    """Put other values into a field, with the units it has."""
     with h5py.File(path, "r+") as file:
-        del file["truth"]
-        file["truth"] = np.zeros((5, 7), dtype=np.float32)
-        file["truth"].attrs["units"] = "1/mm"
-    with pytest.raises(ValueError, match=r"'.*scan\.h5' does not hold a valid scan: `truth` must"):
+        units = file[name].attrs["units"]
+        del file[name]
+        file[name] = values
+        file[name].attrs["units"] = units
+
+
+SINOGRAM = example().sinogram.numpy()
+
+
+@pytest.mark.parametrize(
+    "name, values, rule",
+    [
+        ("truth", np.zeros((5, 7), np.float32), r"`truth` must have the shape \(5, 6\)"),
+        ("truth", np.full((5, 6), np.nan), r"`truth` must be finite everywhere; got 30 NaN"),
+        ("sinogram", SINOGRAM * np.nan, r"`sinogram` must be finite everywhere; got 63 NaN"),
+        ("sinogram", SINOGRAM * np.inf, r"`sinogram` must be finite everywhere; got 63 NaN"),
+        ("sinogram", SINOGRAM[:3], r"`sinogram` must have the shape \(7, 9\) of the geometry"),
+        ("sinogram", np.zeros((0, 9)), r"`sinogram` must not be empty"),
+        ("sinogram", SINOGRAM.astype(int), r"`sinogram` must be float32 or float64"),
+        ("geometry/angles", np.arange(7) * 25.7, r"`angles` must be in radians; .* degrees"),
+        ("geometry/detector/pitch", [-1.0], r"`pitch` must be above zero"),
+        ("grid/spacing", [0.0, 1.0], r"`spacing` must be above zero"),
+    ],
+)
+def test_what_is_wrong_in_a_field_is_said_with_the_file_and_the_field(path, name, values, rule):
+    put(path, name, values)
+    start = rf"^`path` must name a file with a valid field /{name}; got '.*scan\.h5'\. "
+    with pytest.raises((TypeError, ValueError), match=start + rule):
+        read_scan(path)
+
+
+def test_a_field_of_words_is_refused(path):
+    put(path, "sinogram", np.full((7, 9), b"x"))
+    rule = r"field /sinogram holds numbers; got '.*scan\.h5' with values of type \|S1"
+    with pytest.raises(ValueError, match=rule):
         read_scan(path)
 
 
@@ -143,6 +177,13 @@ def test_a_file_that_may_not_be_read_is_named(path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("h5py.File", denied)
-    with pytest.raises(PermissionError, match=r"that may be read; got '.*scan\.h5'"):
-        read_hdf5_scan(path)
+    rule = r"that may be read; got '.*scan\.h5'\. Change its permissions\."
+    with monkeypatch.context() as patched:
+        patched.setattr("h5py.File", denied)
+        with pytest.raises(PermissionError, match=rule):
+            read_hdf5_scan(path)
+    for call in ("open", "exists"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"pathlib.Path.{call}", denied)
+            with pytest.raises(PermissionError, match=rule):
+                read_scan(path)

@@ -67,6 +67,25 @@ def test_a_damaged_picture_is_named(tmp_path, suffix, kind):
         read_image(path)
 
 
+def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("PIL.Image.open", denied)
+    with pytest.raises(PermissionError, match=r"a file that may be read; got '.*a\.png'\. Change"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_picture_too_large_to_be_one_is_refused(tmp_path, monkeypatch):
+    PIL.Image.fromarray(DEEP).save(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(
+        ValueError, match=r"`path` must name a picture of usual size; got '.*a\.png'"
+    ):
+        read_image(tmp_path / "a.png")
+
+
 def test_several_pictures_are_refused(tmp_path):
     first = PIL.Image.fromarray(GREY)
     first.save(tmp_path / "a.tif", save_all=True, append_images=[first, first])
@@ -75,7 +94,9 @@ def test_several_pictures_are_refused(tmp_path):
 
 
 def test_a_missing_picture_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must name a file; got '.*a\.png'"):
+    with pytest.raises(
+        FileNotFoundError, match=r"`path` must name a file that exists; got '.*a\.png'"
+    ):
         read_image(tmp_path / "a.png")
 
 
@@ -106,13 +127,22 @@ def test_the_data_are_not_those_of_the_operator_that_reconstructs():
 
 
 def test_the_standard_has_a_counter_and_no_end_point():
-    scan = scan_from_image(smooth(), Projector, num_views=20)
+    scan = scan_from_image(smooth(), Projector, num_views=20, noise=Noise())
     assert scan.metadata["photons"] == 1e5
     assert scan.metadata["protocol"] == "standard"
     np.testing.assert_allclose(scan.geometry.angles, np.arange(20) * np.pi / 20)
     assert scan.warnings() == ()
     other = scan_from_image(smooth(), Projector, num_views=20, noise=Noise(seed=1))
     assert not torch.equal(scan.sinogram, other.sinogram)
+
+
+def test_without_a_counter_the_data_are_exact():
+    exact = scan_from_image(smooth(), Projector, num_views=20)
+    assert "photons" not in exact.metadata
+    many = scan_from_image(smooth(), Projector, num_views=20, noise=Noise(1e12))
+    torch.testing.assert_close(exact.sinogram, many.sinogram, atol=1e-3, rtol=0)
+    again = scan_from_image(smooth(), Projector, num_views=20)
+    assert torch.equal(exact.sinogram, again.sinogram)
 
 
 def test_the_detector_sees_the_diagonal():
@@ -165,6 +195,15 @@ def test_an_unknown_protocol_is_refused():
 def test_pictures_that_are_no_objects_are_refused(image, rule):
     with pytest.raises(ValueError, match=rule):
         scan_from_image(image, Projector, num_views=20)
+
+
+def test_a_file_whose_picture_is_no_object_is_named(tmp_path):
+    PIL.Image.fromarray(smooth().astype(np.float32) - 60).save(tmp_path / "a.tif")
+    rule = r"picture that can be scanned; got '.*a\.tif'\. `image` must be zero or above"
+    with pytest.raises(ValueError, match=rule):
+        scan_from_image(tmp_path / "a.tif", Projector, num_views=20)
+    scan = scan_from_image(tmp_path / "a.tif", Projector, num_views=20, protocol="paper")
+    assert float(scan.truth.min()) == 0.0
 
 
 # ------------------------------------------------------------------ read_scan

@@ -171,6 +171,7 @@ def only(scan):
 def test_a_good_scan_has_no_warnings():
     assert physical().warnings() == ()
     assert physical(center=110.0).warnings() == ()
+    assert physical(center=90.0).warnings() == ()
     assert physical().with_views(7).warnings() == ()
 
 
@@ -183,7 +184,18 @@ def test_what_was_noted_comes_first():
 def test_a_truncated_object_is_told():
     assert "wider than the detector (truncation)" in only(physical(scale=1.6))
     # In a few views and on one side only: the long axis of the object sticks out.
-    assert "(truncation)" in only(physical(scale=1.0, center=90.0))
+    assert "(truncation)" in only(physical(scale=1.0, center=86.0))
+
+
+def test_an_object_that_ends_just_before_the_detector_is_not_truncated():
+    def disk(center):
+        chord = (1 - ((torch.arange(256) - center) / 126.4) ** 2).clamp(min=0).sqrt()
+        return dataclasses.replace(physical(), sinogram=(4 * chord).repeat(60, 1))
+
+    # Its edge is so steep that the mean of the outermost 2 % alone would tell of a truncation.
+    assert float(disk(127.5).sinogram[:, :5].mean()) > 0.05 * 4
+    assert disk(127.5).warnings() == ()
+    assert "(truncation)" in only(disk(125.0))
 
 
 def test_a_detector_too_narrow_for_the_grid_is_told():
@@ -202,6 +214,18 @@ def test_views_that_repeat_are_told():
 
 def test_missing_angles_are_told():
     assert "leave out 61.3° of the half turn" in only(physical(half_turn(90, np.deg2rad(120))))
+
+
+def test_radians_that_were_taken_for_degrees_are_told():
+    assert "radians already" in only(physical(np.deg2rad(half_turn(60))))
+    assert "radians already" not in only(physical(np.deg2rad(half_turn(60)))[:8])
+    assert "radians already" not in only(physical(half_turn(60, np.deg2rad(20))))
+
+
+def test_data_without_anything_in_them_are_told():
+    assert only(scan(sinogram=torch.zeros(12, 16))) == (
+        "All values are 0: there is nothing to reconstruct."
+    )
 
 
 def test_a_few_missing_views_are_told_and_one_is_not():

@@ -13,6 +13,7 @@ import torch
 
 from ctinr.data import read_scan, write_scan
 from ctinr.metrics import psnr
+from ctinr.projectors.registry import Backend
 from ctinr.report import store
 from recon_scripts import compare, demo, reconstruct
 from recon_scripts._jobs import data_range_of, jobs_of
@@ -177,6 +178,20 @@ def test_one_method_that_fails_does_not_take_the_others_with_it(run_compare, fak
     )
 
 
+def test_where_no_method_could_be_run_the_command_fails_and_writes_nothing(
+    run_compare, fakes, capsys
+):
+    def failing(task):
+        raise FloatingPointError("`loss` must stay finite; got nan at iteration 3.")
+
+    for name in ("tv", "inr"):
+        fakes(name, failing)
+    code, folder = run_compare(methods="tv,inr")
+    assert code == 2
+    assert "`loss` must stay finite" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_the_convergence_is_that_of_the_last_run(run_compare, fakes):
     def twice(task):
         iterative(task)
@@ -189,10 +204,68 @@ def test_the_convergence_is_that_of_the_last_run(run_compare, fakes):
         assert file["methods/tv/convergence/seconds"][0] < 10
 
 
-def test_a_time_budget_ends_the_final_fit(run_compare):
-    _, folder = run_compare(methods="tv", time_budget=1e-9)
-    assert metrics_in(folder)["methods"]["tv"]["stopped_by"] == "time budget"
-    assert metrics_in(folder)["methods"]["tv"]["iterations"] == 1
+def test_a_time_budget_ends_a_fit_and_the_next_method_goes_on(run_compare):
+    code, folder = run_compare(methods="tv,inr", time_budget=1e-9)
+    assert code == 0
+    numbers = metrics_in(folder)
+    for name in ("tv", "inr"):
+        assert numbers["methods"][name]["stopped_by"] == "time budget"
+        assert numbers["methods"][name]["iterations"] == 1
+    assert numbers["warnings"][:2] == [
+        f"{label} was ended by the time budget of 1e-09 s: it is shown as far as it got, its "
+        "parameters chosen among those that had been tried."
+        for label in ("TV", "Neural field")
+    ]
+    assert not numbers["record"]["interrupted"]
+
+
+def test_a_time_budget_that_is_not_used_up_changes_nothing(run_compare):
+    _, folder = run_compare(methods="tv", time_budget=1e9)
+    numbers = metrics_in(folder)
+    assert numbers["methods"]["tv"]["stopped_by"] == "iterations"
+    assert not any("time budget" in warning for warning in numbers["warnings"])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"time_budget": 0.0}, "`time_budget` must be above zero; got 0.0."),
+        ({"seed": -1}, "`seed` must be at least 0; got -1."),
+        ({"engine": "astra"}, "`engine` must be one of 'auto', "),
+        ({"methods": "fbp,tvv"}, "`methods` must list some of fbp, tv, inr"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_read(run_compare, capsys, options, message):
+    code, folder = run_compare(scan="nowhere.h5", **options)
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_too_few_views_are_refused(run_compare, tmp_path, capsys):
+    scan = measured_scan(tmp_path / "scan.h5")
+    code, folder = run_compare(scan=scan, smoke=False, views=2)
+    assert code == 2
+    assert "`views` must be at least 3; got 2. One is withheld" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_a_constant_truth_is_refused(run_compare, tmp_path, capsys):
+    scan = phantom_scan("disk", size=24, views=12)
+    write_scan(tmp_path / "scan.h5", replace(scan, truth=torch.zeros_like(scan.truth)))
+    code, folder = run_compare(scan=tmp_path / "scan.h5", smoke=False)
+    assert code == 2
+    assert "`truth` must not be constant; got 0." in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_an_engine_that_cannot_run_is_refused_with_the_obstacles(run_compare, capsys, monkeypatch):
+    obstacle = "numba is not installed; pip install numba"
+    monkeypatch.setattr(Backend, "obstacle", lambda *_: obstacle)
+    code, folder = run_compare(engine="numba")
+    assert code == 2
+    assert obstacle in capsys.readouterr().err
+    assert not folder.exists()
 
 
 def test_what_exists_is_kept_until_overwrite(run_compare, capsys):
@@ -222,6 +295,25 @@ def test_the_demo_compares_on_the_thorax(run_compare):
     assert numbers["scan"]["metadata"]["title"] == "FORBILD thorax"
     assert "home ground of TV" in numbers["notes"][0]
     assert (folder / "report.html").exists()
+
+
+def test_the_demo_has_a_folder_of_its_own(run_compare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _ = run_compare(demo.main, demo.Demo, methods="fbp", out=None)
+    assert code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_no_digit_is_lost_on_a_narrow_terminal(run_compare, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, folder = run_compare()
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    numbers = metrics_in(folder)["methods"]
+    for name in ("fbp", "tv", "inr"):
+        assert f"{numbers[name]['psnr']:.2f}" in shown
+        assert f"{numbers[name]['peak_memory_bytes'] / 1e6:.0f} MB" in shown
 
 
 def test_the_paper_has_its_own_range(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ctinr.data import read_scan, write_scan
 from recon_scripts import info, simulate
+from recon_scripts._facts import scan_information
 from recon_scripts._options import ScanOptions
 from recon_scripts._scans import coarsened, load_scan, named_after, phantom_scan
 from recon_scripts._terminal import guarded
@@ -71,6 +73,54 @@ def test_photons_belong_to_pictures(tmp_path):
         load_scan(tmp_path / "scan.h5", ScanOptions(photons=5.0))
 
 
+def test_no_photons_are_no_noise_of_a_picture_either(picture, tmp_path):
+    assert "photons" not in load_scan(picture, ScanOptions(views=7, photons=0.0)).metadata
+    config = simulate.Simulate(object=str(picture), views=5, photons=0.0, out=tmp_path / "a.h5")
+    assert guarded(simulate.main, config) == 0
+    assert "photons" not in read_scan(tmp_path / "a.h5").metadata
+
+
+def test_the_papers_protocol_has_no_photons(picture, tmp_path, capsys):
+    rule = r"`photons` must be left out with --protocol paper; got 5\.0\. Its data have no noise"
+    with pytest.raises(ValueError, match=rule):
+        load_scan(picture, ScanOptions(protocol="paper", photons=5.0))
+    config = simulate.Simulate(
+        object=str(picture), protocol="paper", photons=5.0, out=tmp_path / "a.h5"
+    )
+    assert guarded(simulate.main, config) == 2
+    assert "`photons` must be left out with --protocol paper" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"object": "disk", "protocol": "paper"}, "`protocol` must be left out unless a picture"),
+        ({"size": 64}, "`size` must be left out unless a phantom is scanned; got 64."),
+        ({"object": "disk", "views": 0}, "`views` must be at least 1; got 0."),
+        ({"views": 0}, "`views` must be at least 1; got 0."),
+        ({"object": "disc"}, "`object` must name a picture or one of the phantoms shepp-logan"),
+    ],
+)
+def test_what_simulate_cannot_do_is_said(picture, tmp_path, capsys, options, message):
+    given = {"object": str(picture), "out": tmp_path / "a.h5", **options}
+    assert guarded(simulate.main, simulate.Simulate(**given)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_messages_speak_of_the_options_of_the_command_line(picture, tmp_path):
+    write_scan(tmp_path / "scan.h5", phantom_scan("disk", size=16, views=6))
+    with pytest.raises(ValueError, match=r"^`views` must be at most 6, .*; got 7\.$"):
+        load_scan(tmp_path / "scan.h5", ScanOptions(views=7))
+    with pytest.raises(ValueError, match=r"^`views` must be at least 1; got 0\.$"):
+        load_scan(tmp_path / "scan.h5", ScanOptions(views=0))
+    with pytest.raises(ValueError, match=r"^`views` must be at least 2; got 1\.$"):
+        load_scan(picture, ScanOptions(views=1, protocol="paper"))
+    rule = r"^`coarsen` must divide both sides of the image, \(16, 16\); got 5\.$"
+    with pytest.raises(ValueError, match=rule):
+        load_scan(tmp_path / "scan.h5", ScanOptions(coarsen=5))
+
+
 def test_coarse_cells_cover_the_same_place():
     scan = phantom_scan("disk", size=32, views=4)
     coarse = coarsened(scan, 2)
@@ -82,7 +132,7 @@ def test_coarse_cells_cover_the_same_place():
 
 def test_folders_are_named_after_the_scan(picture):
     assert str(named_after(picture, "comparison")) == "picture-comparison"
-    assert str(named_after(None, "demo")) == "smoke-demo"
+    assert str(named_after(None, "comparison")) == "smoke-comparison"
 
 
 def test_simulate_writes_a_file_that_can_be_read(tmp_path, capsys):
@@ -127,6 +177,13 @@ def test_info_tells_what_a_file_is(tmp_path, capsys):
     told = json.loads((tmp_path / "info" / "info.json").read_text())
     assert told["scan"]["Recognised as"] == "ctinr scan (HDF5)"
     assert told["Engines"]["torch"] == "can run"
+
+
+def test_the_rest_of_a_zero_is_a_zero():
+    scan = phantom_scan("disk", size=16, views=6)
+    almost = torch.where(scan.truth > 0, scan.truth, -1e-18)
+    facts = scan_information(replace(scan, truth=almost), None)
+    assert facts["Truth"].startswith("0 to ")
 
 
 def test_info_without_a_scan_describes_the_installation(capsys):

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ctinr.checks import BackendUnavailable
 from recon_scripts import _terminal, cli
-from recon_scripts._terminal import guarded, undisturbed
+from recon_scripts._interrupts import Interrupt, interruptible, undisturbed
+from recon_scripts._terminal import guarded
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("compare", "reconstruct", "simulate", "info", "demo")
@@ -108,8 +110,8 @@ def test_a_trace_can_be_asked_for(monkeypatch):
         ),
         (("compare", "--smoke", "--engine", "foo"), "`engine` must be one of 'auto', 'numba'"),
         (("reconstruct", "--smoke", "--method", "foo"), "`method` must be one of 'fbp', 'tv'"),
-        (("compare", "missing.h5"), "`path` must name a file; got 'missing.h5'."),
-        (("info", "missing.png"), "`path` must name a file; got 'missing.png'."),
+        (("compare", "missing.h5"), "`path` must name a file that exists; got 'missing.h5'."),
+        (("info", "missing.png"), "`path` must name a file that exists; got 'missing.png'."),
         (
             ("simulate", "nothing"),
             "`object` must name a picture or one of the phantoms shepp-logan",
@@ -123,6 +125,46 @@ def test_errors_of_the_command_line(arguments, message, monkeypatch, capsys, tmp
     assert message in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_impatient_second_interrupt_does_not_spoil_the_first():
+    before = signal.getsignal(signal.SIGINT)
+    with interruptible():
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            pytest.fail("the second one was heard")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_was_not_heard_can_be_repeated():
+    handler = Interrupt(patience=0.05)
+    with pytest.raises(KeyboardInterrupt):
+        handler(signal.SIGINT, None)
+    handler(signal.SIGINT, None)
+    time.sleep(0.06)
+    with pytest.raises(KeyboardInterrupt):
+        handler(signal.SIGINT, None)
+
+
+def test_an_interrupt_while_the_command_line_is_read_is_no_trace(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parsed", interrupted)
+    assert called(monkeypatch, "info") == 130
+    assert "Interrupted before there was anything to keep." in capsys.readouterr().err
+
+
+def test_a_fit_that_diverges_is_one_message(capsys):
+    def main(config):
+        raise FloatingPointError("`loss` must stay finite; got nan at iteration 3.")
+
+    assert guarded(main, None) == 2
+    assert capsys.readouterr().err.startswith("Error: `loss` must stay finite")
 
 
 def test_writing_is_not_disturbed_by_a_second_interrupt():

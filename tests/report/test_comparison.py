@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_range_of_the_truth_is_named(scan):
 
 
 def test_a_constant_truth_has_no_range():
-    with pytest.raises(ValueError, match=r"`value` must be above zero; got 0\.0\. A constant"):
+    with pytest.raises(ValueError, match=r"`truth` must not be constant; got 1\. PSNR and SSIM"):
         range_of_truth(torch.ones(3, 3))
 
 
@@ -114,3 +115,10 @@ def test_one_method_is_compared_with_nothing(scan, rows):
 
 def test_no_method_no_verdict(scan):
     assert Comparison(scan, ()).ahead() == "No method gave a result that can be judged."
+
+
+def test_an_error_that_was_not_measured_is_none(scan):
+    found = Reconstruction(torch.zeros(scan.grid.shape), record={"withheld_error": math.inf})
+    row = measure("inr", found, cost=Cost())
+    assert row.withheld_error is None
+    assert Comparison(replace(scan, truth=None), (row,)).ranking() == []

@@ -36,6 +36,15 @@ def test_the_window_is_stated(compared):
     assert "0.5th to 99.5th percentile of all images" in figure.get_supxlabel()
 
 
+def test_titles_of_a_tall_image_lie_below_each_other(compared, scan):
+    wide = figures.images(compared()).axes[1]
+    assert (wide.get_title("left"), wide.get_title("right")[-2:]) == ("FBP", "dB")
+    tall = replace(scan, grid=replace(scan.grid, spacing=(3.0, 1.0)))
+    narrow = figures.images(replace(compared(), scan=tall)).axes[1]
+    assert narrow.get_title("right") == ""
+    assert narrow.get_title("left").splitlines() == ["FBP", wide.get_title("right")]
+
+
 def test_errors_share_one_symmetric_scale(compared):
     comparison = compared()
     maps = shown(figures.errors(comparison))[:3]
@@ -71,6 +80,14 @@ def test_convergence_is_psnr_with_a_truth_and_loss_without(compared):
     np.testing.assert_allclose(axes.lines[0].get_ydata(), (1, 2 / 3, 1 / 3))
 
 
+def test_only_a_loss_that_falls_far_is_on_a_logarithmic_scale(compared):
+    comparison = compared(truth=False)
+    assert figures.convergence(comparison).axes[0].get_yscale() == "linear"
+    curve = replace(comparison.rows[1].convergence, values=(3.0, 0.3, 0.01))
+    rows = (replace(comparison.rows[1], convergence=curve),)
+    assert figures.convergence(replace(comparison, rows=rows)).axes[0].get_yscale() == "log"
+
+
 def test_oracles_are_dashed(compared):
     lines = figures.profile(compared(oracle=True)).axes[1].lines
     dashed = {line.get_label() for line in lines if line.get_linestyle() == "--"}
@@ -93,10 +110,37 @@ def test_choices_mark_the_chosen_candidate(compared):
     first, second = figures.FIGURES["choices"](compared(), LIGHT).axes
     assert first.get_xlabel() == "cut-off"
     assert {text.get_text() for text in first.get_legend().get_texts()} == {"hann", "ram-lak"}
-    assert second.get_xscale() == "log"
-    assert second.get_ylabel() == "relative error on withheld views"
+    assert (first.get_xscale(), second.get_xscale()) == ("linear", "log")
+    assert second.get_ylabel() == "relative error on the withheld views"
     ring = second.lines[-1]
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (0.01, 0.03)
+
+
+def test_the_axis_names_what_was_measured_and_not_the_rule(compared):
+    comparison = compared()
+    rule = "strongest weight as good on the withheld views as the best, to one standard error"
+    row = replace(comparison.rows[1], chosen={**comparison.rows[1].chosen, "rule": rule})
+    axes = figures.FIGURES["choices"](replace(comparison, rows=(row,)), LIGHT).axes[0]
+    assert axes.get_ylabel() == "relative error on the withheld views"
+
+
+def test_weights_that_lie_close_are_told_apart_by_their_ratio(compared):
+    comparison = compared()
+    chosen = {**comparison.rows[1].chosen, "candidates": [1e-5, 2e-5, 3e-5], "value": 1e-5}
+    rows = (replace(comparison.rows[1], chosen=chosen),)
+    axes = figures.FIGURES["choices"](replace(comparison, rows=rows), DARK).axes[0]
+    assert axes.get_xscale() == "log"
+    labels = [tick.label1 for tick in axes.xaxis.get_minor_ticks()]
+    assert {label.get_color() for label in labels} == {DARK.muted}
+
+
+def test_a_candidate_that_was_not_measured_spoils_nothing(compared):
+    comparison = compared()
+    chosen = {**comparison.rows[1].chosen, "errors": [0.05, 0.03, np.inf]}
+    rows = (replace(comparison.rows[1], chosen=chosen),)
+    axes = figures.FIGURES["choices"](replace(comparison, rows=rows), LIGHT).axes[0]
+    assert axes.get_ylim()[1] < 0.06
+    assert figures.draw(replace(comparison, rows=rows), names=("choices",))["choices"]
 
 
 def test_a_long_rule_does_not_run_off_the_figure(compared):

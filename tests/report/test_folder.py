@@ -6,6 +6,8 @@ import pytest
 
 from ctinr.report import folder as room
 from ctinr.report import output_folder
+from ctinr.report.store import write_result
+from tests.limits import little_room
 
 
 def earlier(path):
@@ -115,3 +117,16 @@ def test_a_folder_made_in_the_meantime_costs_no_result(tmp_path):
         earlier(target)
     assert (target / "metrics.json").read_text() == "old"
     assert (folder / "metrics.json").read_text() == "new"
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_one(tmp_path, compared):
+    target = earlier(tmp_path / "result")
+    rule = r"`out` must lie on a disk with room for it; got '.*result' \(.*\)\. Make room"
+    with (
+        little_room(1000),
+        pytest.raises(OSError, match=rule),
+        output_folder(target, overwrite=True) as folder,
+    ):
+        write_result(folder / "result.h5", compared())
+    assert (target / "metrics.json").read_text() == "old"
+    assert names(tmp_path) == ["result"]

@@ -15,6 +15,7 @@ import torch
 from ctinr.geometry import Grid
 from ctinr.report import Comparison, html
 from ctinr.report.html import block_averages, viewer_data, write_report
+from ctinr.report.page import words
 
 LOADING = {"src", "srcset", "href", "data", "action", "poster", "background"}
 
@@ -178,3 +179,20 @@ def test_an_interrupted_method_is_called_so(compared, page_of):
     cut = replace(first, reconstruction=replace(first.reconstruction, stopped_by="interrupted"))
     _, page = page_of(replace(comparison, rows=(cut,)))
     assert "TV interrupted" in page.words
+
+
+@pytest.mark.parametrize(
+    "stopped_by, whose, remark",
+    [
+        ("iterations", "Final fit, on all views: weight 0.01", ""),
+        ("interrupted", "Last fit: weight 0.01", "interrupted"),
+        ("time budget", "Last fit: weight 0.01", "out of time"),
+    ],
+)
+def test_the_page_says_which_fit_is_shown(compared, stopped_by, whose, remark):
+    comparison = compared()
+    ended = replace(comparison.rows[1].reconstruction, stopped_by=stopped_by)
+    rows = (replace(comparison.rows[1], reconstruction=ended),)
+    (method,) = words(replace(comparison, rows=rows))["methods"]
+    assert method["parameters"].startswith(whose)
+    assert method["remark"] == remark

@@ -251,8 +251,8 @@
   for (const id of ["low", "high"]) {
     Object.assign($(id), { min: data.low, max: data.high, step: span / 1000 });
     $(id).addEventListener("input", () => {
-      const [low, high] = [Number($("low").value), Number($("high").value)];
-      if (id === "low") setWindow(low, Math.max(high, low)); else setWindow(Math.min(low, high - span / 500), high);
+      const value = Number($(id).value);
+      if (id === "low") setWindow(value, Math.max(view.high, value)); else setWindow(Math.min(view.low, value - span / 500), value);
     });
   }
   $("split").addEventListener("input", () => { view.split = $("split").value / 100; draw(); });
