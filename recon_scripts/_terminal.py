@@ -22,16 +22,16 @@ TRACEBACK = "CTINR_TRACEBACK"
 def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
     """Parse the command line into a config, run `main` and leave with its exit code."""
     name = f"ctinr {Path(sys.argv[0]).stem}"
-    leave(lambda _: main(parsed(config_type, name=name)))
+    leave(lambda: main(parsed(config_type, name=name)))
 
 
-def leave(main: Callable[[Any], int | None]) -> None:
+def leave(main: Callable[[], int | None]) -> None:
     """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
     from ctinr.recon.allocation import keep_freed_memory
 
     keep_freed_memory()
     with interruptible():
-        code = guarded(main, None)
+        code = guarded(main)
     sys.exit(code)
 
 
@@ -43,10 +43,10 @@ def parsed(config_type: Any, *, name: str, description: str | None = None) -> An
     return cli(config_type, prog=name, description=description, config=markers)
 
 
-def guarded(main: Callable[[Any], int | None], config: Any) -> int:
+def guarded(main: Callable[..., int | None], *configs: Any) -> int:
     """Run `main` and return the exit code: what the user got wrong is one message, not a trace."""
     try:
-        return main(config) or 0
+        return main(*configs) or 0
     except KeyboardInterrupt:
         complain("Interrupted before there was anything to keep.")
         return INTERRUPTED

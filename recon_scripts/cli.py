@@ -36,7 +36,7 @@ def main() -> None:
     leave(chosen)
 
 
-def chosen(_: None) -> int | None:
+def chosen() -> int | None:
     """Run the command that the command line names and return its exit code."""
     config = parsed(Command, name="ctinr", description=DESCRIPTION)
     return MAINS[type(config)](config)

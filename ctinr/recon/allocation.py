@@ -31,3 +31,19 @@ def keep_freed_memory() -> bool:
         return False
     options = ((M_MMAP_THRESHOLD, LARGEST_KEPT), (M_TRIM_THRESHOLD, KEPT_AT_THE_TOP))
     return all([mallopt(option, size) == 1 for option, size in options])
+
+
+def return_freed_memory() -> bool:
+    """Hand the memory of freed tensors back to the system, so that what is resident is in use.
+
+    Returns
+    -------
+    bool
+        Whether the C library could be told: on Linux with glibc.
+    """
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return False
+    malloc_trim(0)
+    return True

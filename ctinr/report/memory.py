@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctinr.recon.allocation import return_freed_memory
+
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -36,7 +38,11 @@ class Cost:
 
 @contextmanager
 def measured_cost() -> Iterator[Cost]:
-    """Measure the block: yield a `Cost` that is complete when the block ends, however it does."""
+    """Measure the block: yield a `Cost` that is complete when the block ends, however it does.
+
+    Memory that earlier work has freed and the process kept does not count.
+    """
+    return_freed_memory()
     cost = Cost(separate=reset_peak())
     begun = time.perf_counter()
     try:

@@ -39,10 +39,11 @@ def test_the_next_tensor_is_made_of_the_pages_of_the_last_one():
 def test_other_systems_are_left_alone(monkeypatch):
     import ctypes
 
-    from ctinr.recon.allocation import keep_freed_memory
+    from ctinr.recon.allocation import keep_freed_memory, return_freed_memory
 
     def without(name):
         raise OSError("no such library")
 
     monkeypatch.setattr(ctypes, "CDLL", without)
     assert keep_freed_memory() is False
+    assert return_freed_memory() is False

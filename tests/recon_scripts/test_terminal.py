@@ -65,39 +65,39 @@ def test_help_is_quick():
     ],
 )
 def test_what_the_user_got_wrong_is_one_message(error, capsys):
-    def main(config):
+    def main():
         raise error
 
-    assert guarded(main, None) == 2
+    assert guarded(main) == 2
     shown = capsys.readouterr().err
     assert shown == f"Error: {error}\n"
     assert "Traceback" not in shown
 
 
 def test_a_message_is_not_markup(capsys):
-    def main(config):
+    def main():
         raise ValueError("`path` must name a file; got '[red]a[/b].h5'.")
 
-    assert guarded(main, None) == 2
+    assert guarded(main) == 2
     assert "[red]a[/b].h5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), KeyError("a"), ZeroDivisionError()])
 def test_a_defect_shows_its_trace(error):
-    def main(config):
+    def main():
         raise error
 
     with pytest.raises(type(error)):
-        guarded(main, None)
+        guarded(main)
 
 
 def test_a_trace_can_be_asked_for(monkeypatch):
-    def main(config):
+    def main():
         raise ValueError("`views` must be at least 3; got 1.")
 
     monkeypatch.setitem(os.environ, _terminal.TRACEBACK, "1")
     with pytest.raises(ValueError, match="views"):
-        guarded(main, None)
+        guarded(main)
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_an_interrupt_while_the_command_line_is_read_is_no_trace(monkeypatch, ca
 
 
 def test_a_fit_that_diverges_is_one_message(capsys):
-    def main(config):
+    def main():
         raise FloatingPointError("`loss` must stay finite; got nan at iteration 3.")
 
-    assert guarded(main, None) == 2
+    assert guarded(main) == 2
     assert capsys.readouterr().err.startswith("Error: `loss` must stay finite")
 
 

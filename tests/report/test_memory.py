@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -28,6 +30,25 @@ def test_the_peak_is_that_of_the_stretch_alone():
         pass
     assert large.separate
     assert large.peak_memory - small.peak_memory > 0.8 * size
+
+
+@pytest.mark.skipif(not memory.reset_peak(), reason="the system cannot reset its peak")
+def test_memory_that_was_kept_for_later_does_not_count():
+    """In a process of its own, as keeping memory cannot be undone."""
+    script = """
+import torch
+from ctinr.recon.allocation import keep_freed_memory
+from ctinr.report import measured_cost
+keep_freed_memory()
+with measured_cost() as large:
+    torch.ones(50_000_000)
+with measured_cost() as small:
+    pass
+print(large.peak_memory - small.peak_memory)
+"""
+    run = [sys.executable, "-c", script]
+    more = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert int(more) > 160 * MEGABYTE
 
 
 def test_a_failure_is_measured_too():
