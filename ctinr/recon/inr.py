@@ -101,11 +101,13 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     split = split or withhold_views(len(angles), seed=seed, angles=angles)
     trials = try_weights(field_of, Problem(A, y), recipe, split=split, observers=observers)
     best = least_weight(trials)
-    final = recipe.final(best.weight, part=best.part)
     if trials[-1].result.stopped_by == "interrupted":
-        result = trials[-1].result
+        # The last trial may have hardly begun; the best one is what there is.
+        used = recipe.trial(best.weight)
+        result = replace(best.result, stopped_by="interrupted")
     else:
-        result = field_of.solve(Problem(A, y), final, plan=final_stages, observers=observers)
+        used = recipe.final(best.weight, part=best.part)
+        result = field_of.solve(Problem(A, y), used, plan=final_stages, observers=observers)
     weights, errors = zip(*((trial.weight, trial.error) for trial in trials), strict=True)
     record = {
         "choice": Choice(best.weight, weights, errors, RULE).to_dict(),
@@ -117,7 +119,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         result,
         method="neural field",
         seconds=time.perf_counter() - begun,
-        parameters=MappingProxyType({**result.parameters, **final.to_dict(), "seed": seed}),
+        parameters=MappingProxyType({**result.parameters, **used.to_dict(), "seed": seed}),
         record=MappingProxyType(record),
     )
 

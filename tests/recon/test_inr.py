@@ -12,7 +12,7 @@ from ctinr.networks import BWReLU, Siren
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import inr
-from ctinr.recon.observers import Curve
+from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
 from ctinr.recon.selection import withhold_views
@@ -107,6 +107,26 @@ def test_an_interrupt_keeps_what_was_reached(scan):
     result = inr(A, y, family=FAMILY, recipe=recipe, observers=[Impatient(lambda step: 0.0)])
     assert result.stopped_by == "interrupted" and result.iterations == 6
     assert np.isfinite(result.image.numpy()).all()
+
+
+def test_an_interrupt_of_a_later_trial_keeps_the_best_one(scan):
+    A, y, _ = scan
+
+    class SecondFit(Watcher):
+        fits = 0
+
+        def begin(self, iterations: int) -> None:
+            self.fits += 1
+
+        def observe(self, step: Step) -> str | None:
+            return "interrupted" if self.fits == 2 and step.index == 2 else None
+
+    recipe = Recipe(warm=40, levels=((2, 60),), rounds=2, polish=5, weights=(1e-5, 2e-5))
+    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[SecondFit()])
+    assert result.stopped_by == "interrupted" and result.iterations == 100
+    # Two steps into the second trial the error is near 1; the record is of the image returned.
+    assert relative_error(A, result.image, y) < 0.3
+    assert result.parameters["weights"] == [1e-5]
 
 
 def test_bad_arguments_are_named(scan):
