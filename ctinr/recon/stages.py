@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,6 +90,9 @@ class Splitting:
         Data steps, and optimiser steps after each.
     part : float
         The part of the cells that a step sees, drawn at random, in (0, 1].
+    inertia : float
+        What a running mean of the parameters keeps of itself in a step, in [0, 1). The data step
+        is given the image of the mean network, which has far less of the noise of large steps.
     seed : int
         Of the draws.
     schedule : callable, optional
@@ -97,7 +101,8 @@ class Splitting:
     References
     ----------
     Splitting with the network step as plain regression: ProxNF, arXiv:2403.03860; Najaf, Ongie
-    2025, doi:10.48550/arXiv.2504.13390.
+    2025, doi:10.48550/arXiv.2504.13390. Averaging of iterates: Polyak, Juditsky 1992,
+    doi:10.1137/0330046.
     """
 
     grid: Grid
@@ -105,6 +110,7 @@ class Splitting:
     rounds: int
     steps: int = 20
     part: float = 1 / 16
+    inertia: float = 0.9
     seed: int = 0
     schedule: Schedule | None = None
 
@@ -112,6 +118,8 @@ class Splitting:
         checks.count(self.rounds, "rounds")
         checks.count(self.steps, "steps")
         checks.fraction(self.part, "part")
+        kept = checks.finite(self.inertia, "inertia")
+        checks.require(0 <= kept < 1, "inertia", "lie in [0, 1)", self.inertia)
 
     @property
     def iterations(self) -> int:
@@ -125,17 +133,26 @@ class Splitting:
         generator = torch.Generator().manual_seed(self.seed)
         size = max(1, round(self.part * len(points)))
         image = target = torch.empty(0)
+        mean = copy.deepcopy(network)
 
         def evaluate(done: int) -> tuple[Tensor, Tensor]:
             nonlocal image, target
+            _approach(mean, network, 1 - self.inertia)
             if done % self.steps == 0:
-                image = render_grid(network, self.grid)
+                image = render_grid(mean, self.grid)
                 target = self.data_step(image)
             drawn = torch.randint(len(points), (size,), generator=generator).to(points.device)
             difference = render(network, points[drawn]) - target.flatten()[drawn]
             return difference.square().mean(), image
 
         return evaluate
+
+
+@torch.no_grad()
+def _approach(mean: nn.Module, network: nn.Module, part: float) -> None:
+    """Move the parameters of one network a part of the way to those of another."""
+    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, part)
 
 
 def render(network: nn.Module, points: Float[Tensor, "*points axes"]) -> Tensor:

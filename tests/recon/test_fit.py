@@ -207,8 +207,35 @@ def test_splitting_with_the_inverse_as_data_step_solves_the_problem():
     assert (render_grid(net, GRID) - truth).norm() / truth.norm() < 0.1
 
 
+def test_the_data_step_sees_the_running_mean_of_the_network():
+    def first_images(inertia):
+        seen = []
+
+        def data_step(image):
+            seen.append(image)
+            return smooth_image()
+
+        stage = Splitting(GRID, data_step, rounds=2, steps=1, inertia=inertia)
+        net = network()
+        steps = fit_steps(net, (stage,), optimizer=AdamOnly(0.1))
+        start = render_grid(net, GRID)
+        next(steps)
+        moved = render_grid(net, GRID)
+        next(steps)
+        return start, moved, seen
+
+    start, moved, (first, second) = first_images(inertia=0.0)
+    assert torch.equal(first, start) and torch.equal(second, moved)
+    start, moved, (first, second) = first_images(inertia=0.999)
+    assert torch.equal(first, start)
+    # A thousandth of the way, not all of it.
+    assert (second - start).norm() < 0.05 * (moved - start).norm()
+
+
 def test_a_splitting_of_nothing_is_refused():
     with pytest.raises(ValueError, match="`rounds` must be at least 1"):
         Splitting(GRID, lambda image: image, rounds=0)
     with pytest.raises(ValueError, match=r"`part` must lie in \(0, 1\]"):
         Splitting(GRID, lambda image: image, rounds=1, part=2.0)
+    with pytest.raises(ValueError, match=r"`inertia` must lie in \[0, 1\)"):
+        Splitting(GRID, lambda image: image, rounds=1, inertia=1.0)
