@@ -5,12 +5,15 @@ What it does, in order:
 1. The image of `fbp` gives the scale of the values and a warm start: the network is first fitted
    to it on the coarsest grid.
 2. How much total variation of the drawn image to charge, and how long to fit, are chosen on
-   withheld views and coarse grids, where a step is cheap. Then all views are fitted:
+   withheld views and coarse grids, where a step is cheap. Then, on the full grid:
 3. Rounds of splitting: the residual of the network's image is filtered, backprojected and added,
-   and the network is regressed to the sum on a few cells at a time.
-4. A polish with the ramp-filtered loss, ``‖R^{p/2} (A f − y)‖² + weight · TV(f)``, where R is the
-   ramp. Plain least squares weights spatial frequency by 1/|ξ|, so details come last; the ramp
-   cancels that factor and conditions the problem.
+   the sum is relieved of variation that is not worth it, and the network is regressed to the rest
+   on a few cells at a time. First without the withheld views, which then tell how good such a fit
+   is; some more rounds take in all views.
+
+The loss of the trials, ``‖R^{p/2} (A f − y)‖² + weight · TV(f)``, where R is the ramp, and a round
+of splitting charge the same: plain least squares weights spatial frequency by 1/|ξ|, so details
+come last; the ramp cancels that factor and conditions the problem.
 """
 
 from __future__ import annotations
@@ -33,7 +36,14 @@ from ctinr.recon.fit import apply_precision, fit_steps
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import WithheldError
 from ctinr.recon.problem import check_data
-from ctinr.recon.recipe import Plan, Recipe, final_stages, trial_stages, warm_start
+from ctinr.recon.recipe import (
+    Plan,
+    Recipe,
+    final_stages,
+    refit_stages,
+    trial_stages,
+    warm_start,
+)
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, withhold_views
 from ctinr.recon.stages import render_grid as drawn
@@ -103,16 +113,18 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     best = least_weight(trials)
     if trials[-1].result.stopped_by == "interrupted":
         # The last trial may have hardly begun; the best one is what there is.
-        used = recipe.trial(best.weight)
+        used, error = recipe.trial(best.weight), best.error
         result = replace(best.result, stopped_by="interrupted")
     else:
         used = recipe.final(best.weight, part=best.part)
-        result = field_of.solve(Problem(A, y), used, plan=final_stages, observers=observers)
+        result, error = fit_and_refit(
+            field_of, Problem(A, y), used, split=split, observers=observers
+        )
     weights, errors = zip(*((trial.weight, trial.error) for trial in trials), strict=True)
     record = {
         "choice": Choice(best.weight, weights, errors, RULE).to_dict(),
         "iterations_part": best.part,
-        "withheld_error": best.error,
+        "withheld_error": error,
         "split": split.to_dict(),
     }
     return replace(
@@ -122,6 +134,27 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         parameters=MappingProxyType({**result.parameters, **used.to_dict(), "seed": seed}),
         record=MappingProxyType(record),
     )
+
+
+def fit_and_refit(
+    field_of: NeuralField,
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    split: Split,
+    observers: Sequence[Observer] = (),
+) -> tuple[Reconstruction, float]:
+    """Return a fit that has seen all views, and its error on some before it had seen those.
+
+    The error is infinite if the fit was ended before that.
+    """
+    fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
+    blind = recipe.warm + sum(stage.iterations for stage in final_stages(fitted, recipe))
+    # The first step of the refit shows the image as it was before it.
+    judge = WithheldError(withheld.A, withheld.y, every=blind + 1)
+    watchers = (judge, *observers)
+    result = field_of.solve(fitted, recipe, plan=final_stages, refit=problem, observers=watchers)
+    return result, judge.values[0] if judge.values else math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,16 +220,22 @@ class NeuralField:
         recipe: Recipe,
         *,
         plan: Plan,
+        refit: Problem | None = None,
         observers: Sequence[Observer] = (),
     ) -> Reconstruction:
-        """Fit a new network and return its image on the problem's grid."""
+        """Fit a new network and return its image on the problem's grid.
+
+        After the stages of the plan those of a refit follow, if there is a problem for it.
+        """
         generator = torch.Generator().manual_seed(self.seed)
         network = self.family.build(2, generator=generator).to(problem.y.device)
         precision = apply_precision(network, recipe.precision)
         start = fbp(problem.A, problem.y, window="hann").image
         scale = value_scale(start)
         scaled = problem.scaled(1 / scale)
-        stages = (*warm_start(scaled, recipe, start / scale), *plan(scaled, recipe))
+        stages = [*warm_start(scaled, recipe, start / scale), *plan(scaled, recipe)]
+        if refit is not None:
+            stages += refit_stages(refit.scaled(1 / scale), recipe)
         steps = fit_steps(network, stages, optimizer=recipe.optimizer)
         grids = [stage.grid for stage in stages for _ in range(stage.iterations)]
         grid = problem.A.domain

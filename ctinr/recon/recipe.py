@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,12 @@ from ctinr.recon.levels import Problem, averaged_cells
 from ctinr.recon.optimizers import MuonAdam, Optimizers, cosine
 from ctinr.recon.penalties import TotalVariation
 from ctinr.recon.stages import Splitting, Stage
+from ctinr.recon.tv import tv
+
+# Where the learning rates of the refit start, as a part of those of the fit.
+REFIT_RATE = 0.3
+# Iterations of the denoising in a data step; it starts near its end.
+DENOISING = 20
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,9 @@ class Recipe:
     levels : tuple of (int, int)
         Of the trials, from coarse to fine: how many times coarser a grid is, and the iterations.
     rounds : int
-        Rounds of splitting in the final fit.
-    polish : int
-        Iterations on the full grid at its end, where the variation is charged; left out where
-        the weight chosen is 0.
+        Rounds of splitting in the final fit, of the views that are not withheld.
+    refit : int
+        Rounds that follow, of all views.
     weights : tuple of float
         Weights of the total variation to try, rising; trials end when the error rises.
         In units of the relative squared residual, with lengths in units of the longest side.
@@ -46,9 +52,9 @@ class Recipe:
 
     warm: int = 60
     levels: tuple[tuple[int, int], ...] = ((4, 30), (2, 40))
-    rounds: int = 60
-    polish: int = 40
-    weights: tuple[float, ...] = (0.0, 3e-6, 1e-5, 3e-5)
+    rounds: int = 80
+    refit: int = 20
+    weights: tuple[float, ...] = (0.0, 1e-6, 3e-6, 1e-5, 3e-5)
     exponent: float = 1.0
     optimizer: Optimizers = field(default_factory=MuonAdam)
     precision: Precision = "auto"
@@ -59,8 +65,8 @@ class Recipe:
         for factor, iterations in self.levels:
             checks.count(factor, "levels")
             checks.count(iterations, "levels")
-        checks.count(self.rounds, "rounds", least=0)
-        checks.count(self.polish, "polish")
+        checks.count(self.rounds, "rounds")
+        checks.count(self.refit, "refit")
         checks.require(len(self.weights) > 0, "weights", "not be empty", repr(self.weights))
         for weight in self.weights:
             rule = "be at least 0"
@@ -72,12 +78,12 @@ class Recipe:
 
     def final(self, weight: float, *, part: float) -> Recipe:
         """Return the recipe of the final fit: one weight, and a part of the rounds."""
-        rounds = max(1, round(self.rounds * part)) if self.rounds else 0
+        rounds = max(1, round(self.rounds * part))
         return replace(self, weights=(weight,), rounds=rounds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        names = ("warm", "rounds", "polish", "exponent", "precision")
+        names = ("warm", "rounds", "refit", "exponent", "precision")
         plain = {name: getattr(self, name) for name in names}
         lists = {"levels": [list(level) for level in self.levels], "weights": list(self.weights)}
         return {**plain, **lists, "optimizer": repr(self.optimizer)}
@@ -107,35 +113,73 @@ def trial_stages(problem: Problem, recipe: Recipe) -> tuple[Stage, ...]:
     )
 
 
-def final_stages(problem: Problem, recipe: Recipe) -> tuple[Stage | Splitting, ...]:
-    """Return the rounds of splitting, if there are any, and the polish."""
-
-    def data_step(image: Tensor) -> Tensor:
-        # FBP is nearly the inverse of A: one step goes most of the way to the data.
-        return image + fbp(problem.A, problem.y - problem.A(image)).image
-
-    polish = ray_stage(problem, recipe, recipe.polish, falling=True, first=0.3)
-    if not recipe.rounds:
-        return (polish,)
-    split = Splitting(problem.A.domain, data_step, recipe.rounds, schedule=cosine)
-    # Without a weight there is nothing that the rounds have left out.
-    return (split, polish) if recipe.weights[0] > 0 else (split,)
+def final_stages(problem: Problem, recipe: Recipe) -> tuple[Splitting, ...]:
+    """Return the rounds of splitting on the full grid."""
+    return (splitting(problem, recipe, recipe.rounds),)
 
 
-def ray_stage(
-    problem: Problem, recipe: Recipe, iterations: int, *, falling: bool, first: float = 1.0
-) -> Stage:
+def refit_stages(problem: Problem, recipe: Recipe) -> tuple[Splitting, ...]:
+    """Return what takes a fit of some views to all of them: the same, shorter, in smaller steps."""
+    return (splitting(problem, recipe, recipe.refit, first=REFIT_RATE),)
+
+
+def splitting(problem: Problem, recipe: Recipe, rounds: int, *, first: float = 1.0) -> Splitting:
+    """Return rounds of a data step and of regression to it, in steps that get smaller."""
+    step = DataStep(problem, image_weight(problem, recipe.weights[0]))
+    return Splitting(problem.A.domain, step, rounds, schedule=lambda p: first * cosine(p))
+
+
+@dataclass(frozen=True, eq=False)
+class DataStep:
+    """From an image to one that explains the data and has less variation.
+
+    FBP is nearly the inverse of A: the image plus the FBP of its residual goes most of the way to
+    the data. What of that is worth its variation stays.
+
+    Parameters
+    ----------
+    problem : Problem
+        The projector and its data.
+    weight : float
+        Of the total variation, as for `tv` of an image itself.
+    """
+
+    problem: Problem
+    weight: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return the better image."""
+        A, y = self.problem.A, self.problem.y
+        nearer = image + fbp(A, y - A(image)).image
+        if self.weight == 0:
+            return nearer
+        same = Identity(A.domain)
+        steps = tv(same, nearer, weight=self.weight, iterations=DENOISING, initial=nearer)
+        return steps.image
+
+
+def image_weight(problem: Problem, weight: float) -> float:
+    """Return the weight of TV(z) beside ½ ‖z − x‖² that is `weight` beside the rays' loss.
+
+    Near its minimum the ramp-filtered loss of the rays is ½ κ ‖z − x‖², with
+    ``κ = 4 a / (π n m)`` for cells of area a, n bins and the mean square m of the data: its
+    gradient is κ times the FBP of the residual, which undoes A.
+    """
+    grid, num_bins = problem.A.domain, problem.A.geometry.shape[-1]
+    mean_square = float(problem.y.square().mean())
+    curvature = 4 * grid.cell_measure / (math.pi * num_bins * mean_square)
+    num_cells = math.prod(grid.shape)
+    return weight * max(grid.extent) / (num_cells * grid.cell_measure * curvature)
+
+
+def ray_stage(problem: Problem, recipe: Recipe, iterations: int, *, falling: bool) -> Stage:
     """Return a stage that fits all rays, with the ramp-filtered loss and total variation."""
     observation = Observation(problem.A, problem.y, relative_weight(problem, recipe.exponent))
     grid = problem.A.domain
     # The side makes the weight a pure number, whatever the size of the object in mm.
     side = max(grid.extent)
     penalty = TotalVariation(recipe.weights[0] * side, smoothing=0.2 / side)
-
-    def schedule(progress: float) -> float:
-        return first * cosine(progress) if falling else first
-
-    return Stage(grid, (observation,), iterations, penalty, schedule)
+    return Stage(grid, (observation,), iterations, penalty, cosine if falling else None)
 
 
 def relative_weight(problem: Problem, exponent: float) -> LinearOperator:

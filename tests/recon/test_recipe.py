@@ -1,0 +1,69 @@
+"""The parts of the neural recipe: the data step, and a weight that means the same in both losses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.operators import Gradient, Observation
+from ctinr.projectors import Projector
+from ctinr.recon.fbp import fbp
+from ctinr.recon.levels import Problem
+from ctinr.recon.recipe import DataStep, Recipe, image_weight, relative_weight
+from phantoms import bump
+
+
+def problem(spacing=1.0, pitch=1.0, num_views=48):
+    grid = Grid((48, 56), spacing)
+    A = Projector(ParallelBeam(equal_angles(num_views), Detector(round(76 / pitch), pitch)), grid)
+    picture = bump((16.0, 11.0), 0.02, center=(2.0, -3.0), angle=0.4)
+    image = torch.as_tensor(picture.raster(grid.shape, grid.spacing)).float()
+    return Problem(A, A(image)), image
+
+
+@pytest.mark.parametrize(
+    "spacing, pitch, num_views", [(1.0, 1.0, 48), (1.0, 0.5, 48), (1.3, 1.0, 30)]
+)
+def test_a_weight_of_the_rays_loss_is_one_of_the_image(spacing, pitch, num_views):
+    """The ramp-filtered loss of an image of change e is ½ κ ‖e‖², with κ as the weight has it."""
+    given, change = problem(spacing, pitch, num_views)
+    nothing = torch.zeros_like(given.y)
+    loss = Observation(given.A, nothing, relative_weight(given, 1.0)).loss(change)
+    # What `image_weight` says of the weight that makes a loss of ½ κ ‖e‖² worth a TV of one.
+    grid = given.A.domain
+    variation = Gradient(grid)(change).norm(dim=0).mean() * max(grid.extent)
+    own = image_weight(given, 1.0)
+    total = Gradient(grid)(change).norm(dim=0).sum() * grid.cell_measure
+    curvature = float(variation / (own * total))
+    assert float(loss) == pytest.approx(curvature / 2 * float(change.square().sum()), rel=0.05)
+
+
+def test_a_data_step_without_a_weight_adds_the_fbp_of_the_residual():
+    given, image = problem()
+    start = 0.5 * image
+    expected = start + fbp(given.A, given.y - given.A(start)).image
+    better = DataStep(given, 0.0)(start)
+    assert torch.equal(better, expected)
+    assert (better - image).norm() < 0.1 * (start - image).norm()
+
+
+def test_a_weight_takes_variation_away_and_leaves_the_mean():
+    given, image = problem()
+    noise = 0.003 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    variation = {
+        weight: float(Gradient(given.A.domain)(DataStep(given, weight)(image + noise)).abs().sum())
+        for weight in (0.0, 0.002, 0.02)
+    }
+    assert variation[0.02] < 0.9 * variation[0.002] < 0.9 * 0.9 * variation[0.0]
+    smooth = DataStep(given, 0.01)(image)
+    assert float(smooth.mean()) == pytest.approx(float(image.mean()), rel=0.02)
+
+
+def test_a_recipe_is_checked():
+    with pytest.raises(ValueError, match="`rounds` must be at least 1"):
+        Recipe(rounds=0)
+    with pytest.raises(ValueError, match="`refit` must be at least 1"):
+        Recipe(refit=0)
+    assert Recipe(rounds=10).final(1e-5, part=0.04).rounds == 1
+    assert Recipe(rounds=10).final(1e-5, part=0.5).weights == (1e-5,)
