@@ -234,6 +234,6 @@ def test_a_value_that_is_not_finite_shows_on_its_rays_and_not_far_from_them(engi
 
 def test_the_compiler_is_promised_nothing_about_what_is_not_finite():
     """It may use such a promise or not, from one version to the next; the test above sees one."""
-    from ctinr.projectors.backends import numba_joseph
+    from ctinr.projectors.backends import numba_loops
 
-    assert set(numba_joseph.FAST) <= {"contract", "nsz", "arcp"}
+    assert set(numba_loops.FAST) <= {"contract", "nsz", "arcp"}
