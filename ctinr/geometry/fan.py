@@ -75,7 +75,7 @@ class FanBeam:
         checks.require(behind >= 0, "detector_distance", "be at least 0", detector_distance)
         object.__setattr__(self, "detector_distance", behind)
         if not isinstance(curved, bool | np.bool_):
-            raise TypeError(checks.message("curved", "be True or False", curved))
+            raise TypeError(checks.message("curved", "be True or False", repr(curved)))
         object.__setattr__(self, "curved", bool(curved))
         widest = float(np.abs(self.fan_angles(self._edges())).max())
         checks.require(

@@ -11,7 +11,7 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam
 from ctinr.projectors import Projector, available_backends
 from phantoms import Phantom, bump, disk
-from tests.catalogue import SCANS
+from tests.catalogue import PARALLEL
 
 EVERY_ENGINE = pytest.mark.parametrize("engine", available_backends())
 # Steep, shallow, along an axis, along the diagonal, mirrored and beyond a half turn.
@@ -54,9 +54,9 @@ def joseph(values: np.ndarray, grid: Grid, angle: float, u: float) -> float:
 
 
 @EVERY_ENGINE
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize("name", PARALLEL)
 def test_each_value_is_that_of_josephs_model(engine, name):
-    geometry, grid = SCANS[name]
+    geometry, grid = PARALLEL[name]
     values = np.random.default_rng(0).normal(size=grid.shape)
     given = Projector(geometry, grid, engine)(torch.as_tensor(values)).numpy()
     bins = geometry.detector.bin_centers()

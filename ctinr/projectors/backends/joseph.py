@@ -1,10 +1,10 @@
 """Joseph's model as a table: where each ray crosses each line of cells.
 
 A ray is followed cell line by cell line along its *driving axis*, the axis along which it makes
-the larger steps counted in cells, and y if they are equal. On each line it falls between two cell
-centres, and the image is interpolated linearly between them; the sum is multiplied by the length
-of ray between lines. The rule makes the interpolation weights continuous in every parameter and
-keeps the step across at most one cell a line.
+the larger steps counted in cells, and y if they are equal; in a fan, rays of one view may differ.
+On each line it falls between two cell centres, and the image is interpolated linearly between
+them; the sum is multiplied by the length of ray between lines. The rule makes the interpolation
+weights continuous in every parameter and keeps the step across at most one cell a line.
 
 The rays of a view that follow one another on the detector and are driven along the same axis are
 a *run*. Bin k of a run has a *place*, which grows with k and does not depend on the line; its ray
@@ -12,7 +12,9 @@ crosses line j at the (fractional) index
 
     position = base[0] + base[1] * j + (step[0] + step[1] * j) * place[k]
 
-along the other axis. Parallel rays advance alike (`step[1]` is 0, places are 0, 1, 2 …).
+along the other axis. Parallel rays advance alike: `step[1]` is 0, places are 0, 1, 2 …. Those of
+a fan meet at the source: places are slopes, `base` is where the source lies along the other axis,
+and the rest is how far behind it line j lies.
 
 Joseph 1982, An improved algorithm for reprojecting rays through pixel images,
 doi:10.1109/TMI.1982.4307572.
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +73,22 @@ class Joseph:
     lengths: np.ndarray
 
 
-def joseph_model(geometry: ParallelBeam, grid: Grid) -> Joseph:
+def joseph_model(geometry: ParallelBeam | FanBeam, grid: Grid) -> Joseph:
     """Return the crossings of all rays of a geometry with the lines of a grid, float64."""
-    angles = np.asarray(geometry.angles)
-    # In array order (y, x), the ray of coordinate u is the set with normal · (y, x) = u.
-    normal = np.stack([np.sin(angles), np.cos(angles)])
-    advance = np.abs(normal[::-1]) / np.asarray(grid.spacing)[:, None]
+    gamma = geometry.fan_angles() if isinstance(geometry, FanBeam) else np.zeros(1)
+    turned = np.asarray(geometry.angles)[:, None] - gamma
+    # The direction of every ray in array order, (y, x), in cells a mm.
+    direction = np.stack([np.cos(turned), -np.sin(turned)])
+    direction /= np.asarray(grid.spacing)[:, None, None]
+    advance = np.abs(direction)
     along_y = advance[0] >= advance[1]
-    lengths = 1 / np.where(along_y, advance[0], advance[1])
-    return Joseph(
-        along_y=_parallel(geometry, grid, np.flatnonzero(along_y), driving=0),
-        along_x=_parallel(geometry, grid, np.flatnonzero(~along_y), driving=1),
-        lengths=lengths[:, None],
-    )
+    chosen = (along_y, ~along_y)
+    if isinstance(geometry, FanBeam):
+        tables = [_fan(geometry, grid, direction, chosen[axis], driving=axis) for axis in (0, 1)]
+    else:
+        views = [np.flatnonzero(rays) for rays in chosen]
+        tables = [_parallel(geometry, grid, views[axis], driving=axis) for axis in (0, 1)]
+    return Joseph(tables[0], tables[1], 1 / advance.max(axis=0))
 
 
 def _parallel(
@@ -108,3 +113,43 @@ def _parallel(
         rows=none,
         places=np.arange(num_bins, dtype=np.float64)[None],
     )
+
+
+def _fan(
+    geometry: FanBeam, grid: Grid, direction: np.ndarray, chosen: np.ndarray, *, driving: int
+) -> JosephTable:
+    """Follow the rays from the source, one run for each stretch of chosen rays of a view."""
+    views, bins = _runs(chosen)
+    source = geometry.sources()[views, ::-1].T
+    first = np.array([grid.cell_centers(axis)[0] for axis in (0, 1)])[:, None]
+    # Where the source lies, in cells, along the driving axis and across it.
+    along, across = ((source - first) / np.asarray(grid.spacing)[:, None])[[driving, 1 - driving]]
+    # Towards larger u, slopes rise among rays driven along y and fall among those along x.
+    sign = 1 - 2 * driving
+    ahead = direction[driving][views, bins[:, 0]] > 0
+    num_lines = grid.shape[driving]
+    lines = np.stack(
+        [np.where(ahead, np.floor(along) + 1, 0), np.where(ahead, num_lines, np.ceil(along))],
+        axis=1,
+    )
+    index = bins[:, :1] + np.arange(np.diff(bins, axis=1).max(initial=1))
+    within = index < bins[:, 1:]
+    index = np.minimum(index, chosen.shape[1] - 1)
+    steps = [part[views[:, None], index] for part in (direction[1 - driving], direction[driving])]
+    places = np.divide(sign * steps[0], steps[1], out=np.full(index.shape, np.inf), where=within)
+    return JosephTable(
+        views=views,
+        bins=bins,
+        lines=np.clip(lines, 0, num_lines).astype(np.int64),
+        base=np.stack([across, np.zeros(len(views))], axis=1),
+        step=sign * np.stack([-along, np.ones(len(views))], axis=1),
+        rows=np.arange(len(views)),
+        places=places,
+    )
+
+
+def _runs(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stretches of true values of every row: rows (run,), first and end (run, 2)."""
+    edges = np.diff(np.pad(chosen, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, first = np.nonzero(edges == 1)
+    return rows, np.stack([first, np.nonzero(edges == -1)[1]], axis=1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 from ctinr.projectors.backends import numba_loops as loops
 from ctinr.projectors.backends.joseph import JosephTable, joseph_model
 from ctinr.projectors.backends.numba_loops import BLOCK, SIDE_BY_SIDE
@@ -24,11 +24,12 @@ FEWEST = 3
 class NumbaJoseph:
     """Forward and transposed kernels for one geometry and grid."""
 
-    def __init__(self, geometry: ParallelBeam, grid: Grid) -> None:
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         self._sinogram_shape = geometry.shape
         self._shape = grid.shape
         model = joseph_model(geometry, grid)
         self._tables, self._lengths = (model.along_y, model.along_x), model.lengths
+        self._arrays: dict[torch.dtype, list[tuple[np.ndarray, ...]]] = {}
 
     def forward(self, image: Tensor) -> Tensor:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
@@ -54,16 +55,18 @@ class NumbaJoseph:
         return image
 
     def _project_one(self, image: Tensor, sinogram: Tensor) -> None:
-        for table, lines in zip(self._tables, (image, image.T), strict=True):
+        for arrays, lines in zip(self._arrays_like(image), (image, image.T), strict=True):
             padded = pad(lines, (1, 2)).contiguous()
-            loops.project(padded.numpy(), sinogram.numpy(), *_arrays(table, image.dtype))
+            loops.project(padded.numpy(), sinogram.numpy(), *arrays)
 
     def _backproject_one(self, sinogram: Tensor) -> Tensor:
         rows, columns = self._shape
         parts = []
-        for table, shape in zip(self._tables, ((rows, columns), (columns, rows)), strict=True):
+        for arrays, shape in zip(
+            self._arrays_like(sinogram), ((rows, columns), (columns, rows)), strict=True
+        ):
             lines = sinogram.new_empty(shape)
-            loops.backproject(sinogram.numpy(), lines.numpy(), *_arrays(table, sinogram.dtype))
+            loops.backproject(sinogram.numpy(), lines.numpy(), *arrays)
             parts.append(lines)
         return parts[0].add_(parts[1].T)
 
@@ -71,9 +74,11 @@ class NumbaJoseph:
         images = image.new_zeros(*self._shape, SIDE_BY_SIDE)
         images[..., : len(image)] = image.movedim(0, -1)
         sinogram = image.new_empty(*self._sinogram_shape, SIDE_BY_SIDE)
-        for table, lines in zip(self._tables, (images, images.transpose(0, 1)), strict=True):
+        for arrays, lines in zip(
+            self._arrays_like(image), (images, images.transpose(0, 1)), strict=True
+        ):
             padded = pad(lines, (0, 0, 1, 2)).contiguous()
-            loops.project_images(padded.numpy(), sinogram.numpy(), *_arrays(table, image.dtype))
+            loops.project_images(padded.numpy(), sinogram.numpy(), *arrays)
         return sinogram.movedim(-1, 0)[: len(image)]
 
     def _backproject_side_by_side(self, sinogram: Tensor) -> Tensor:
@@ -81,12 +86,19 @@ class NumbaJoseph:
         views[..., : len(sinogram)] = sinogram.movedim(0, -1)
         rows, columns = self._shape
         parts = []
-        for table, shape in zip(self._tables, ((rows, columns), (columns, rows)), strict=True):
+        for arrays, shape in zip(
+            self._arrays_like(sinogram), ((rows, columns), (columns, rows)), strict=True
+        ):
             lines = sinogram.new_empty(*shape, SIDE_BY_SIDE)
-            loops.backproject_images(views.numpy(), lines.numpy(), *_arrays(table, sinogram.dtype))
+            loops.backproject_images(views.numpy(), lines.numpy(), *arrays)
             parts.append(lines)
         image = parts[0].add_(parts[1].transpose(0, 1))
         return image.movedim(-1, 0)[: len(sinogram)]
+
+    def _arrays_like(self, values: Tensor) -> list[tuple[np.ndarray, ...]]:
+        if values.dtype not in self._arrays:
+            self._arrays[values.dtype] = [_arrays(table, values.dtype) for table in self._tables]
+        return self._arrays[values.dtype]
 
     def _lengths_like(self, values: Tensor) -> Tensor:
         return torch.as_tensor(self._lengths, dtype=values.dtype)
@@ -112,5 +124,6 @@ def _arrays(table: JosephTable, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
     crossings = np.concatenate([table.base, table.step], axis=1)
     num_bins = table.places.shape[1]
     starts = np.arange(num_bins) // BLOCK * BLOCK
-    offsets = np.nan_to_num(table.places - table.places[:, starts], posinf=0.0)
+    finite = np.where(np.isfinite(table.places), table.places, 0.0)
+    offsets = finite - finite[:, starts]
     return runs, crossings, table.places, torch.as_tensor(offsets, dtype=dtype).numpy()
