@@ -27,6 +27,8 @@ BLOCK = 128
 LINES = 4
 # Parts into which the runs are dealt out: many enough for the threads to be busy to the end.
 JOBS = 64
+# Runs and lines that are in cache together where images are side by side.
+RUNS, TALL = 8, 16
 # Images that are handled side by side.
 SIDE_BY_SIDE = 8
 # nsz, contract, arcp: no assumption about NaN or infinity, which must show in the result.
@@ -157,36 +159,46 @@ def backproject(sinogram, lines, runs, crossings, places, offsets) -> None:  # t
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
 def project_images(lines, sinogram, runs, crossings, places, offsets) -> None:  # type: ignore[no-untyped-def]
-    """Do what `project` does for images side by side: lines are (line, 1 + cell + 2, image)."""
+    """Do what `project` does for images side by side: lines are (line, 1 + cell + 2, image).
+
+    Some runs pass over some lines while those are in cache.
+    """
     num_lines, width, side = lines.shape
     flat = lines.reshape(num_lines, width * side)
     num_jobs = min(len(runs), JOBS)
     for job in prange(num_jobs):
         cells = np.empty(BLOCK, dtype=np.uint32)
         weights = np.empty(2 * BLOCK, dtype=lines.dtype)
-        for r in range(job, len(runs), num_jobs):
-            view, first_bin, end_bin, first_line, end_line, row = runs[r]
-            count = end_bin - first_bin
-            place, offset = places[row, :count], offsets[row, :count]
-            sums = np.zeros(side * count, dtype=lines.dtype)
-            begin, end = -1, -1
-            for j in range(first_line, end_line):
-                b0, b1, s0, s1 = crossings[r]
-                crossing = (b0 + b1 * j, s0 + s1 * j)
-                begin, end = _seen(place, crossing, width - 3.0, (begin, end))
-                first = begin
-                while first < end:
-                    last = min(end, first - first % BLOCK + BLOCK)
-                    origin = _weigh(place, offset, crossing, (first, last), cells, weights)
-                    line = flat[j, side * origin :]
-                    for k in range(last - first):
-                        here, cell = side * (first + k), side * np.uint64(cells[k])
-                        _add_images(sums, here, weights[2 * k], line, cell)
-                        _add_images(sums, here, weights[2 * k + 1], line, cell + side)
-                    first = last
-            for k in range(count):
-                for n in range(side):
-                    sinogram[view, first_bin + k, n] = sums[side * k + n]
+        for start in range(job, len(runs), num_jobs * RUNS):
+            together = range(start, min(len(runs), start + num_jobs * RUNS), num_jobs)
+            sums = np.zeros((RUNS, side * places.shape[1]), dtype=lines.dtype)
+            seen = np.full((RUNS, 2), -1)
+            for top in range(0, num_lines, TALL):
+                for m, r in enumerate(together):
+                    view, first_bin, end_bin, first_line, end_line, row = runs[r]
+                    count = end_bin - first_bin
+                    place, offset = places[row, :count], offsets[row, :count]
+                    begin, end = seen[m]
+                    for j in range(max(top, first_line), min(top + TALL, end_line)):
+                        b0, b1, s0, s1 = crossings[r]
+                        crossing = (b0 + b1 * j, s0 + s1 * j)
+                        begin, end = _seen(place, crossing, width - 3.0, (begin, end))
+                        first = begin
+                        while first < end:
+                            last = min(end, first - first % BLOCK + BLOCK)
+                            origin = _weigh(place, offset, crossing, (first, last), cells, weights)
+                            total, line = sums[m, side * first :], flat[j, side * origin :]
+                            for k in range(last - first):
+                                here, cell = side * k, side * np.uint64(cells[k])
+                                _add_images(total, here, weights[2 * k], line, cell)
+                                _add_images(total, here, weights[2 * k + 1], line, cell + side)
+                            first = last
+                    seen[m] = begin, end
+            for m, r in enumerate(together):
+                view, first_bin, end_bin = runs[r, :3]
+                count = end_bin - first_bin
+                total = sums[m, : side * count].reshape(count, side)
+                sinogram[view, first_bin:end_bin] = total
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
