@@ -134,7 +134,7 @@ def backproject(sinogram, lines, runs, crossings, places, offsets) -> None:  # t
         cells = np.empty(BLOCK, dtype=np.uint32)
         weights = np.empty(2 * BLOCK, dtype=lines.dtype)
         top, bottom = job * LINES, min(num_lines, job * LINES + LINES)
-        sums = np.zeros((LINES, 2 * num_cells + 6), dtype=lines.dtype)
+        sums, one = np.zeros((LINES, 2 * num_cells + 6), dtype=lines.dtype), lines.dtype.type(1)
         for r in range(len(runs)):
             view, first_bin, end_bin, first_line, end_line, row = runs[r]
             place, offset = places[row, : end_bin - first_bin], offsets[row, : end_bin - first_bin]
@@ -148,9 +148,12 @@ def backproject(sinogram, lines, runs, crossings, places, offsets) -> None:  # t
                 while first < end:
                     last = min(end, first - first % BLOCK + BLOCK)
                     origin = _weigh(place, offset, crossing, (first, last), cells, weights)
-                    line = sums[j - top, 2 * origin :]
+                    line, ahead = sums[j - top, 2 * origin :], values[first:last]
                     for k in range(last - first):
-                        _add_pair(line, 2 * np.uint64(cells[k]), values[first + k], weights, 2 * k)
+                        weights[2 * k] *= ahead[k]
+                        weights[2 * k + 1] *= ahead[k]
+                    for k in range(last - first):
+                        _add_pair(line, 2 * np.uint64(cells[k]), one, weights, 2 * k)
                     first = last
         for j in range(top, bottom):
             for i in range(num_cells):
