@@ -50,7 +50,7 @@ class Case:
 
 SIZES = ((512, 100), (512, 720), (1024, 1000))
 CASES = [Case(beam, *size, n) for beam, size, n in product(("parallel", "fan"), SIZES, (1, 8))]
-SMOKE = [Case(beam, 64, 20, n) for beam, n in product(("parallel", "fan"), (1, 3))]
+SMOKE = [Case(beam, 32, 6, n) for beam, n in product(("parallel", "fan"), (1, 3))]
 
 
 def ours(case: Case, images: torch.Tensor, backend: str) -> Pair:

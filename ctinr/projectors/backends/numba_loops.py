@@ -90,6 +90,14 @@ def _weigh(places, offsets, crossing, block, cells, weights):  # type: ignore[no
     return int(origin)
 
 
+@njit(inline="always")
+def _lay_out(sums, rows):  # type: ignore[no-untyped-def]
+    """Copy sums to the rows of an array."""
+    for k in range(rows.shape[0]):
+        for n in range(rows.shape[1]):
+            rows[k, n] = sums[k * rows.shape[1] + n]
+
+
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
 def project(lines, sinogram, runs, crossings, places, offsets) -> None:  # type: ignore[no-untyped-def]
     """Add up padded lines (line, 1 + cell + 2) at their crossings, for the bins of every run."""
@@ -175,13 +183,13 @@ def project_images(lines, sinogram, runs, crossings, places, offsets) -> None:  
         for start in range(job, len(runs), num_jobs * RUNS):
             together = range(start, min(len(runs), start + num_jobs * RUNS), num_jobs)
             sums = np.zeros((RUNS, side * places.shape[1]), dtype=lines.dtype)
-            seen = np.full((RUNS, 2), -1)
+            begins, ends = np.zeros(RUNS, dtype=np.int64), np.zeros(RUNS, dtype=np.int64)
             for top in range(0, num_lines, TALL):
                 for m, r in enumerate(together):
                     view, first_bin, end_bin, first_line, end_line, row = runs[r]
                     count = end_bin - first_bin
                     place, offset = places[row, :count], offsets[row, :count]
-                    begin, end = seen[m]
+                    begin, end = begins[m], ends[m]
                     for j in range(max(top, first_line), min(top + TALL, end_line)):
                         b0, b1, s0, s1 = crossings[r]
                         crossing = (b0 + b1 * j, s0 + s1 * j)
@@ -196,12 +204,10 @@ def project_images(lines, sinogram, runs, crossings, places, offsets) -> None:  
                                 _add_images(total, here, weights[2 * k], line, cell)
                                 _add_images(total, here, weights[2 * k + 1], line, cell + side)
                             first = last
-                    seen[m] = begin, end
+                    begins[m], ends[m] = begin, end
             for m, r in enumerate(together):
                 view, first_bin, end_bin = runs[r, :3]
-                count = end_bin - first_bin
-                total = sums[m, : side * count].reshape(count, side)
-                sinogram[view, first_bin:end_bin] = total
+                _lay_out(sums[m], sinogram[view, first_bin:end_bin])
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
