@@ -11,7 +11,7 @@ The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.netwo
 
 from ctinr.checks import BackendUnavailable
 from ctinr.data import Scan, read_scan, scan_from_image, simulate, simulated_scan, write_scan
-from ctinr.geometry import Detector, Grid, ParallelBeam, Rays, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
 from ctinr.metrics import psnr, rmse, ssim
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import (
@@ -40,6 +40,7 @@ __all__ = [
     "BackendUnavailable",
     "BlockAverage",
     "Detector",
+    "FanBeam",
     "Gradient",
     "Grid",
     "Identity",

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.operators import (
     BlockAverage,
     Gradient,
@@ -25,7 +25,7 @@ from ctinr.projectors import Projector, available_backends
 
 QUARTER = math.pi / 4
 
-SCANS: dict[str, tuple[ParallelBeam, Grid]] = {
+PARALLEL: dict[str, tuple[ParallelBeam, Grid]] = {
     "square": (ParallelBeam(equal_angles(5), Detector(9)), Grid((6, 6))),
     "wide": (ParallelBeam(equal_angles(4), Detector(9)), Grid((3, 7))),
     "tall": (ParallelBeam(equal_angles(3), Detector(8)), Grid((7, 4))),
@@ -44,6 +44,34 @@ SCANS: dict[str, tuple[ParallelBeam, Grid]] = {
     "truncated": (ParallelBeam(equal_angles(4), Detector(3)), Grid((6, 7))),
     "beside": (ParallelBeam([0.1, 0.2], Detector(3, 1.0, 50.0)), Grid((4, 4))),
 }
+
+TURN = equal_angles(5, span=2 * math.pi)
+
+FANS: dict[str, tuple[FanBeam, Grid]] = {
+    "fan": (FanBeam(TURN, Detector(11, 1.4), 12.0, 7.0), Grid((6, 6))),
+    "fan-curved": (FanBeam(TURN, Detector(11, 1.4), 12.0, 7.0, curved=True), Grid((5, 7))),
+    # The fan is so wide that one view has rays driven along y, along x, and along y again.
+    "fan-wide": (FanBeam([0.7, 2.4, -1.6], Detector(19, 2.1), 4.6, 3.0), Grid((5, 6))),
+    "fan-wide-curved": (
+        FanBeam([0.7, 2.4, 4.0], Detector(19, 1.1), 4.6, 3.0, curved=True),
+        Grid((6, 5)),
+    ),
+    "fan-anisotropic": (
+        FanBeam(TURN, Detector(9, 1.3, -1.7), 11.0, 0.0),
+        Grid((4, 6), (1.7, 0.6), (0.4, -0.9)),
+    ),
+    "fan-fine": (FanBeam([0.3, 2.0], Detector(37, 0.4, 2.0), 9.0, 4.0, curved=True), Grid((5, 4))),
+    "fan-coarse": (FanBeam(TURN, Detector(4, 3.9), 8.0, 2.0), Grid((6, 5))),
+    "fan-straight": (FanBeam([k * QUARTER for k in range(5)], Detector(7), 9.0, 3.0), Grid((5, 5))),
+    "fan-one-bin": (FanBeam([0.4, 1.1], Detector(1), 9.0, 3.0), Grid((5, 4))),
+    # Sources beside the grid, between two of its lines; behind one of them lies half of it.
+    "fan-beside": (
+        FanBeam([0.1, 1.6, 3.2], Detector(15, 1.5), 5.0, 4.0),
+        Grid((3, 7), 1.0, (1.0, -5.5)),
+    ),
+}
+
+SCANS: dict[str, tuple[ParallelBeam | FanBeam, Grid]] = {**PARALLEL, **FANS}
 
 IMAGE = Grid((5, 4), (0.8, 1.7))
 SINOGRAM = ParallelBeam(equal_angles(3), Detector(7, 0.8))

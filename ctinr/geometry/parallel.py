@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
+from ctinr.geometry.angles import checked_angles, checked_line, selected
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
-
-# Four turns of a scanner that records absolute angles are plausible; 180 of anything is degrees.
-LARGEST_ANGLE = 8 * math.pi
 
 
 @dataclass(frozen=True)
@@ -45,23 +42,8 @@ class ParallelBeam:
     detector: Detector
 
     def __init__(self, angles: Iterable[float], detector: Detector) -> None:
-        values = _as_numbers(angles)
-        checks.finite_values(values, "angles")
-        largest = float(np.abs(values).max())
-        checks.require(
-            largest <= LARGEST_ANGLE,
-            "angles",
-            "be in radians",
-            f"values up to {largest:g}, which look like degrees",
-            "Convert them with numpy.deg2rad.",
-        )
-        if not isinstance(detector, Detector):
-            raise TypeError(checks.message("detector", "be a Detector", detector))
-        checks.require(
-            len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape)
-        )
-        object.__setattr__(self, "angles", tuple(values.tolist()))
-        object.__setattr__(self, "detector", detector)
+        object.__setattr__(self, "angles", checked_angles(angles))
+        object.__setattr__(self, "detector", checked_line(detector))
 
     @property
     def num_views(self) -> int:
@@ -96,8 +78,7 @@ class ParallelBeam:
 
     def __getitem__(self, selection: Any) -> ParallelBeam:
         """Return the geometry with the selected views (slice, list, boolean mask or index)."""
-        chosen = np.atleast_1d(np.asarray(self.angles)[_as_selection(selection)])
-        return replace(self, angles=tuple(chosen.tolist()))
+        return replace(self, angles=selected(self.angles, selection))
 
     def rays(self) -> Rays:
         """Return the ray of every view and bin, as an array of shape (angle, u)."""
@@ -120,29 +101,3 @@ class ParallelBeam:
         """Return the geometry that `to_dict` described."""
         checks.one_of(values["beam"], "beam", ("parallel",))
         return cls(values["angles"], Detector.from_dict(values["detector"]))
-
-
-def _as_numbers(angles: Any) -> np.ndarray:
-    """Return the angles as an array (view,), float64."""
-    try:
-        values = np.asarray(list(angles), dtype=np.float64)
-    except (TypeError, ValueError):
-        values = None
-    if values is None or values.ndim != 1:
-        raise TypeError(checks.message("angles", "be a list of numbers", checks.describe(angles)))
-    return values
-
-
-def _as_selection(selection: Any) -> Any:
-    """Return what numpy can index with; sequences, arrays and tensors become arrays."""
-    if isinstance(selection, slice | int | np.integer):
-        return selection
-    chosen = np.asarray(selection)
-    # An empty list is one of floats to numpy, which indexes with none.
-    return chosen if chosen.size else slice(0)
-
-
-def equal_angles(num_views: int, *, span: float = math.pi) -> tuple[float, ...]:
-    """Return `num_views` equally spaced angles over [0, span), radians, without the end point."""
-    num_views = checks.count(num_views, "num_views")
-    return tuple((np.arange(num_views) * (checks.positive(span, "span") / num_views)).tolist())

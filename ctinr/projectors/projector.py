@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator
 from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
 
@@ -22,7 +23,7 @@ class Projector(LinearOperator):
 
     Parameters
     ----------
-    geometry : ParallelBeam
+    geometry : ParallelBeam or FanBeam
         The rays; mm and radians.
     grid : Grid
         The cells of the image, two-dimensional.
@@ -34,17 +35,18 @@ class Projector(LinearOperator):
     TypeError
         If geometry or grid have another type.
     ValueError
-        If the grid is not two-dimensional or the engine is unknown.
+        If the grid is not two-dimensional, a source lies in it, or the engine is unknown.
     BackendUnavailable
         When applied, if the engine asked for cannot run; there is no silent fallback.
     """
 
-    def __init__(self, geometry: ParallelBeam, grid: Grid, backend: str = "auto") -> None:
-        if not isinstance(geometry, ParallelBeam):
-            raise TypeError(checks.message("geometry", "be a ParallelBeam", geometry))
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid, backend: str = "auto") -> None:
+        if not isinstance(geometry, ParallelBeam | FanBeam):
+            raise TypeError(checks.message("geometry", "be a ParallelBeam or FanBeam", geometry))
         if not isinstance(grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", grid))
         checks.require(len(grid.shape) == 2, "grid", "have two axes", repr(grid.shape))
+        _check_sources(geometry, grid)
         if backend != "auto":
             backend_named(backend)
         self._geometry, self._grid, self._backend = geometry, grid, backend
@@ -58,7 +60,7 @@ class Projector(LinearOperator):
         return f"Projector({views} views x {bins} bins, {self._grid!r}, backend={chosen})"
 
     @property
-    def geometry(self) -> ParallelBeam:
+    def geometry(self) -> ParallelBeam | FanBeam:
         """The rays."""
         return self._geometry
 
@@ -68,7 +70,7 @@ class Projector(LinearOperator):
         return self._grid
 
     @property
-    def range(self) -> ParallelBeam:
+    def range(self) -> ParallelBeam | FanBeam:
         """The geometry, whose shape is that of a sinogram."""
         return self._geometry
 
@@ -80,7 +82,7 @@ class Projector(LinearOperator):
         """Return the projector of the selected views."""
         return Projector(self._geometry[selection], self._grid, self._backend)
 
-    def rebuilt(self, geometry: ParallelBeam, grid: Grid) -> Projector:
+    def rebuilt(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> Projector:
         """Return the projector of other rays and another grid, by the same engine."""
         return Projector(geometry, grid, self._backend)
 
@@ -95,6 +97,25 @@ class Projector(LinearOperator):
 
     def _transposed(self, y: Tensor) -> Tensor:
         return self._engine(y).transposed(y)
+
+
+def _check_sources(geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+    """Raise if a source lies in the grid, or within the cell beside it to which images fade."""
+    if isinstance(geometry, ParallelBeam):
+        return
+    center, half = (np.asarray(pair)[::-1] for pair in (grid.center, grid.extent))
+    reach = (half + np.asarray(grid.spacing)[::-1]) / 2
+    inside = np.flatnonzero((np.abs(geometry.sources() - center) <= reach).all(axis=-1))
+    if len(inside):
+        x, y = geometry.sources()[inside[0]]
+        checks.require(
+            False,
+            "geometry",
+            "have its sources outside the grid",
+            f"{len(inside)} sources in it, the first of view {inside[0]} at x = {x:.6g} mm, "
+            f"y = {y:.6g} mm",
+            "Make the source distance larger or the grid smaller; both are in mm.",
+        )
 
 
 def available_backends() -> tuple[str, ...]:

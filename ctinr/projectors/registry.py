@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ctinr import checks
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Backend:
     name: str
     target: str
     requires: tuple[tuple[str, str], ...] = ()
-    beams: tuple[type, ...] = (ParallelBeam,)
+    beams: tuple[type, ...] = (ParallelBeam, FanBeam)
     devices: tuple[str, ...] = ()
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
     adjoint_gap: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +14,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ctinr import checks
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator, RampFilter
-from ctinr.operators.filters import Window
-from ctinr.recon.problem import beam_of, check_data, grid_of
+from ctinr.operators.filters import Window, ramp_kernel
+from ctinr.recon.problem import check_data, grid_of, scan_of
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.views import view_weights
+from ctinr.recon.views import Arc, fan_shares, view_weights
+
+# A fan is widened no further than to this angle from the central ray, short of a quarter turn.
+WIDEST = 1.4
 
 
 def fbp(
@@ -27,14 +31,20 @@ def fbp(
     """Reconstruct by filtered backprojection.
 
     Every view is convolved with the ramp, made from the Kak–Slaney kernel, and the image is the
-    integral of the views over the half turn; see `backproject`. `A` says where rays and cells
-    lie; it is not applied. Beyond the detector the line integrals are taken to be zero: an object
-    that reaches past it is truncated, and is too bright near the edge of the field of view.
+    integral of the views over the turn; see `backproject`. `A` says where rays and cells lie; it
+    is not applied. Beyond the detector the line integrals are taken to be zero: an object that
+    reaches past it is truncated, and is too bright near the edge of the field of view.
+
+    The rays of a fan are first weighted with the cosine of their angle to the central ray, and
+    with their share in a line that is measured twice; see `fan_shares`. The views may be those of
+    a full turn or of a half turn and the fan angle, and after a full turn the detector may end
+    within the object on one side.
 
     Parameters
     ----------
     A : LinearOperator
-        A projector: its range is a `ParallelBeam` with any views, its domain a `Grid`.
+        A projector: its range is a `ParallelBeam` with any views or a `FanBeam` whose views see
+        every line, its domain a `Grid`.
     y : Tensor, shape (*batch, angle, u)
         Line integrals, without unit.
     window : str or callable
@@ -53,21 +63,24 @@ def fbp(
     TypeError
         If A is not a projector or y not a tensor of floating-point numbers.
     ValueError
-        If y does not fit A, is empty or not finite, the window is unknown or the cut-off outside
-        (0, 1].
+        If y does not fit A, is empty or not finite, the window is unknown, the cut-off outside
+        (0, 1], or the views of a fan leave lines through the grid unseen.
 
     References
     ----------
-    Kak, Slaney, Principles of Computerized Tomographic Imaging (1988), section 3.3,
+    Kak, Slaney, Principles of Computerized Tomographic Imaging (1988), sections 3.3 and 3.4,
     doi:10.1137/1.9780898719277.
     """
     begun = time.perf_counter()
-    geometry, grid = beam_of(A), grid_of(A)
+    geometry, grid = scan_of(A), grid_of(A)
     check_data(A, y)
     with torch.no_grad():
-        wide, margin = _widened(geometry, grid)
-        ramp = RampFilter(wide, wide.detector.pitch[0], window=window, cutoff=cutoff)
-        image = backproject(ramp(pad(y, (margin, margin))), wide, grid)
+        if isinstance(geometry, FanBeam):
+            reach = math.hypot(*grid.center) + max(grid.extent) / 2
+            shares = fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
+            y = y * y.new_tensor(shares)
+        wide, margins = _widened(geometry, grid)
+        image = backproject(_ramped(pad(y, margins), wide, window, cutoff), wide, grid)
     name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
     return Reconstruction(
         image=image,
@@ -77,20 +90,48 @@ def fbp(
     )
 
 
+def _ramped(
+    views: Tensor, geometry: ParallelBeam | FanBeam, window: str | Window, cutoff: float
+) -> Tensor:
+    """Convolve with the ramp, on a detector that a fan is scaled to the axis of rotation.
+
+    On a curved detector the kernel is that of the ramp times (γ / sin γ)².
+    """
+    pitch = geometry.detector.pitch[0]
+    if not isinstance(geometry, FanBeam):
+        return RampFilter(geometry, pitch, window=window, cutoff=cutoff)(views)
+    pitch /= geometry.magnification
+    ramp = RampFilter(geometry, pitch, window=window, cutoff=cutoff)
+    if not geometry.curved:
+        return ramp(views)
+    num_bins, plain = views.shape[-1], RampFilter(geometry, pitch).response()
+    length = 2 * (len(plain) - 1)
+    # Bins are less than num_bins apart; what the kernel is beyond that does not matter.
+    apart = np.minimum(np.minimum(np.arange(length), length - np.arange(length)), num_bins - 1)
+    angle = apart * (pitch / geometry.source_distance)
+    kernel = pitch * ramp_kernel(length, pitch) / np.sinc(angle / math.pi) ** 2
+    tapered = ramp.response() / plain
+    response = views.new_tensor(np.fft.rfft(kernel).real * tapered)
+    spectrum = torch.fft.rfft(views, n=length) * response
+    return torch.fft.irfft(spectrum, n=length)[..., :num_bins]
+
+
 def backproject(
-    sinogram: Float[Tensor, "*batch angle u"], geometry: ParallelBeam, grid: Grid
+    sinogram: Float[Tensor, "*batch angle u"], geometry: ParallelBeam | FanBeam, grid: Grid
 ) -> Float[Tensor, "*batch height width"]:
-    """Integrate the views over the half turn, at the cell centres.
+    """Integrate the views over the turn, at the cell centres.
 
     Each view is interpolated linearly between the bins where the ray through the cell's centre
-    meets the detector, is zero beyond the last bin, and weighs as `view_weights` says. This is a
+    meets the detector, is zero beyond the last bin, and weighs as `view_weights` says. The views
+    of a fan weigh as `Arc` says, and with the squared ratio of the distances of the axis and of
+    the cell from the source (along the central ray, if the detector is flat). This is a
     quadrature of the analytic formula; the transpose of a projector, and its gradient, is `A.T`.
 
     Parameters
     ----------
     sinogram : Tensor, shape (*batch, angle, u)
         Filtered views, 1/mm.
-    geometry : ParallelBeam
+    geometry : ParallelBeam or FanBeam
         Where the rays lie.
     grid : Grid
         Where the cells lie, two-dimensional.
@@ -103,44 +144,66 @@ def backproject(
     checks.trailing_shape(sinogram, "sinogram", shape=geometry.shape, what="the geometry")
     checks.require(len(grid.shape) == 2, "grid", "have two axes", repr(grid.shape))
     leading, num_bins = sinogram.shape[:-2], geometry.shape[1]
-    weights = sinogram.new_tensor(view_weights(geometry.angles))[:, None]
+    is_fan = isinstance(geometry, FanBeam)
+    parts = Arc.of(geometry.angles).weights if is_fan else view_weights(geometry.angles)
     # A zero before the first bin and two after the last: what lies outside reads zeros.
-    views = pad(sinogram.reshape(-1, *geometry.shape) * weights, (1, 2))
-    down, across = (sinogram.new_tensor(part) for part in _positions(geometry, grid))
+    weighted = sinogram.reshape(-1, *geometry.shape) * sinogram.new_tensor(parts)[:, None]
+    views = pad(weighted, (1, 2))
     image = views.new_zeros(views.shape[0], math.prod(grid.shape))
-    for view in range(geometry.num_views):
-        position = (down[view, :, None] + across[view]).clamp_(0, num_bins + 1).flatten()
+    for view, (position, factor) in enumerate(_seen(geometry, grid, sinogram)):
+        position = position.clamp_(0, num_bins + 1).flatten()
         below = position.to(torch.int32)
         fraction = position.sub_(below)
         lower = views[:, view].index_select(1, below)
         upper = views[:, view, 1:].index_select(1, below)
-        image += lower.lerp_(upper, fraction)
+        image += lower.lerp_(upper, fraction).mul_(factor)
     return image.reshape(*leading, *grid.shape)
 
 
-def _widened(geometry: ParallelBeam, grid: Grid) -> tuple[ParallelBeam, int]:
-    """Return a detector that all cells fall on, and how many bins it has more on either side.
+def _seen(
+    geometry: ParallelBeam | FanBeam, grid: Grid, like: Tensor
+) -> Iterator[tuple[Tensor, Tensor | float]]:
+    """Yield for every view where cells fall in its padded bins, counted in bins, and a factor."""
+    pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
+    y, x = grid.cell_centers(0)[:, None], grid.cell_centers(1)
+    for angle in geometry.angles:
+        cosine, sine = math.cos(angle), math.sin(angle)
+        if not isinstance(geometry, FanBeam):
+            down, across = sine * y / pitch, (cosine * x - first) / pitch + 1
+            yield like.new_tensor(down) + like.new_tensor(across), 1.0
+            continue
+        distance = geometry.source_distance
+        beside = like.new_tensor(sine * y) + like.new_tensor(cosine * x)
+        away = like.new_tensor(cosine * y + distance) - like.new_tensor(sine * x)
+        scale = distance * geometry.magnification / pitch
+        seen = torch.atan2(beside, away) if geometry.curved else beside / away
+        length = torch.hypot(beside, away) if geometry.curved else away
+        yield seen * scale + (1 - first / pitch), (distance / length).square_().flatten()
+
+
+def _widened(
+    geometry: ParallelBeam | FanBeam, grid: Grid
+) -> tuple[ParallelBeam | FanBeam, tuple[int, int]]:
+    """Return a detector that all cells fall on, and how many bins it has more at either end.
 
     The shadow of the object ends at its edge, but filtered views do not: cells in the corners of
     the grid, past the bins of some views, need the filter's tail. One detector's width of it will
     do, wherever the grid is.
     """
     detector = geometry.detector
-    corners = np.abs(grid.center) + np.array(grid.extent) / 2
-    reach = float(np.hypot(*corners)) + abs(detector.offset[0]) - detector.extent[0] / 2
-    num_bins = detector.shape[0]
-    margin = min(max(0, math.ceil(reach / detector.pitch[0])), num_bins)
-    wide = replace(detector, shape=(num_bins + 2 * margin,))
-    return replace(geometry, detector=wide), margin
-
-
-def _positions(geometry: ParallelBeam, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return where cell centres fall in the padded views, as a part for rows and one for columns.
-
-    The position of cell (j, i) in view v is ``down[v, j] + across[v, i]``, counted in bins.
-    """
-    angles = np.asarray(geometry.angles)[:, None]
-    pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
-    down = np.sin(angles) * grid.cell_centers(0) / pitch
-    across = (np.cos(angles) * grid.cell_centers(1) - first) / pitch + 1
-    return down, across
+    num_bins, pitch = detector.shape[0], detector.pitch[0]
+    reach, limit = float(np.hypot(*(np.abs(grid.center) + np.array(grid.extent) / 2))), math.inf
+    if isinstance(geometry, FanBeam):
+        scale = geometry.source_distance * geometry.magnification
+        turn = math.asin(min(reach / geometry.source_distance, math.sin(WIDEST)))
+        reach = scale * (turn if geometry.curved else math.tan(turn))
+        limit = scale * WIDEST if geometry.curved else math.inf
+    margins = []
+    for side in (-1, 1):
+        edge = detector.extent[0] / 2 + side * detector.offset[0]
+        wanted = min(math.ceil((reach - edge) / pitch), num_bins)
+        room = math.floor((limit - edge) / pitch) if limit < math.inf else num_bins
+        margins.append(max(0, min(wanted, room)))
+    offset = detector.offset[0] + (margins[1] - margins[0]) * pitch / 2
+    wide = replace(detector, shape=(num_bins + sum(margins),), offset=offset)
+    return replace(geometry, detector=wide), (margins[0], margins[1])

@@ -1,56 +1,115 @@
-"""Time the projector engines, beside ASTRA's CPU projectors where ASTRA is installed."""
+"""Time the projector engines, beside ASTRA's CPU projectors where ASTRA is installed.
+
+ASTRA takes images one at a time, so its time for a batch is that of one image times their number.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 
-from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
 
-# (cells along a side, views, bins)
-CASES = ((512, 100, 768), (512, 720, 768))
-SMOKE = ((64, 20, 96),)
 Pair = tuple[Callable[[], Any], Callable[[], Any]]
+# Larger problems are too slow for the plain engine to be a contender.
+LARGEST_FOR_TORCH = 512 * 512 * 100
 
 
-def ours(geometry: ParallelBeam, grid: Grid, image: torch.Tensor, backend: str) -> Pair:
+@dataclass(frozen=True)
+class Case:
+    """A scan of square cells of 1 mm: the fan magnifies one and a half times."""
+
+    beam: str
+    side: int
+    views: int
+    batch: int
+
+    @property
+    def bins(self) -> int:
+        return self.side * 3 // 2
+
+    @property
+    def distances(self) -> tuple[float, float]:
+        return 2.0 * self.side, 1.0 * self.side
+
+    def geometry(self) -> ParallelBeam | FanBeam:
+        if self.beam == "parallel":
+            return ParallelBeam(equal_angles(self.views), Detector(self.bins))
+        angles = equal_angles(self.views, span=2 * math.pi)
+        return FanBeam(angles, Detector(self.bins, 1.5), *self.distances)
+
+
+SIZES = ((512, 100), (512, 720), (1024, 1000))
+CASES = [Case(beam, *size, n) for beam, size, n in product(("parallel", "fan"), SIZES, (1, 8))]
+SMOKE = [Case(beam, 32, 6, n) for beam, n in product(("parallel", "fan"), (1, 3))]
+
+
+def ours(case: Case, images: torch.Tensor, backend: str) -> Pair:
     """Return forward and adjoint of one of our engines as calls."""
-    A = Projector(geometry, grid, backend=backend)
-    sinogram = A(image)
-    return lambda: A(image), lambda: A.T(sinogram)
+    A = Projector(case.geometry(), Grid((case.side, case.side)), backend=backend)
+    sinograms = A(images)
+    return lambda: A(images), lambda: A.T(sinograms)
 
 
-def astra(geometry: ParallelBeam, grid: Grid, image: torch.Tensor, kind: str) -> Pair:
+def astra(case: Case, image: torch.Tensor) -> Pair:
     """Return forward and adjoint of an ASTRA CPU projector, in arrays that it need not copy."""
     import astra as toolbox
 
-    bins = geometry.detector.shape[0]
-    volume = toolbox.create_vol_geom(*grid.shape)
-    rays = toolbox.create_proj_geom("parallel", 1.0, bins, np.asarray(geometry.angles))
+    volume, angles = toolbox.create_vol_geom(case.side, case.side), np.array(case.geometry().angles)
+    if case.beam == "parallel":
+        kind, rays = "linear", toolbox.create_proj_geom("parallel", 1.0, case.bins, angles)
+    else:
+        kind = "line_fanflat"
+        rays = toolbox.create_proj_geom("fanflat", 1.5, case.bins, angles, *case.distances)
     operator = toolbox.OpTomo(toolbox.create_projector(kind, rays, volume))
     picture = np.ascontiguousarray(image.numpy())
     sinogram = operator.FP(picture)
     return lambda: operator.FP(picture), lambda: operator.BP(sinogram)
 
 
-def contenders(case: tuple[int, int, int]) -> dict[str, Pair]:
+def contenders(case: Case) -> dict[str, Pair]:
     """Return the calls of every engine on one problem."""
-    side, views, bins = case
-    grid = Grid((side, side))
-    geometry = ParallelBeam(equal_angles(views), Detector(bins))
-    image = torch.rand(grid.shape, generator=torch.Generator().manual_seed(0))
-    pairs = {"numba": ours(geometry, grid, image, "numba")}
+    shape = (case.batch, case.side, case.side)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    pairs = {"numba": ours(case, images, "numba")}
     if importlib.util.find_spec("astra") is not None:
-        for kind in ("linear", "line"):
-            pairs[f"ASTRA {kind}"] = astra(geometry, grid, image, kind)
-    pairs["torch"] = ours(geometry, grid, image, "torch")
+        kind = "linear" if case.beam == "parallel" else "line_fanflat"
+        pairs[f"ASTRA {kind}"] = astra(case, images[0])
+    if case.batch * case.side**2 * case.views <= LARGEST_FOR_TORCH:
+        pairs["torch"] = ours(case, images, "torch")
     return pairs
+
+
+def timed(case: Case, rounds: int) -> list[dict[str, Any]]:
+    """Return one row an engine."""
+    pairs = contenders(case)
+    seconds = [
+        take_turns({name: pair[way] for name, pair in pairs.items()}, rounds=rounds)
+        for way in (0, 1)
+    ]
+    for way, name in product((0, 1), pairs):
+        seconds[way][name] *= case.batch if name.startswith("ASTRA") else 1
+    return [
+        {
+            "problem": f"{case.beam}, {case.side}² cells, {case.views} views, {case.bins} bins",
+            "images": case.batch,
+            "engine": name,
+            "forward s": seconds[0][name],
+            "adjoint s": seconds[1][name],
+            "forward, numba faster by": seconds[0][name] / seconds[0]["numba"],
+            "adjoint, numba faster by": seconds[1][name] / seconds[1]["numba"],
+        }
+        for name in pairs
+    ]
 
 
 def main() -> None:
@@ -58,22 +117,8 @@ def main() -> None:
     options = parse(__doc__ or "")
     rows = []
     for case in SMOKE if options.smoke else CASES:
-        pairs = contenders(case)
-        rounds = 2 if options.smoke else 5
-        forward = take_turns({name: pair[0] for name, pair in pairs.items()}, rounds=rounds)
-        adjoint = take_turns({name: pair[1] for name, pair in pairs.items()}, rounds=rounds)
-        for name in pairs:
-            rows.append(
-                {
-                    "problem": f"{case[0]}² cells, {case[1]} views, {case[2]} bins",
-                    "engine": name,
-                    "forward s": forward[name],
-                    "adjoint s": adjoint[name],
-                    "forward, numba faster by": forward[name] / forward["numba"],
-                    "adjoint, numba faster by": adjoint[name] / adjoint["numba"],
-                }
-            )
-    publish("Projectors: parallel beam, float32, one image, median", rows, options.out)
+        rows += timed(case, rounds=2 if options.smoke else 5)
+    publish("Projectors: float32, median", rows, options.out)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import BACKENDS, Projector
 from ctinr.projectors.backends import torch_joseph
 from tests import laws
 from tests.catalogue import SCANS
 from tests.requires import requires
-from tests.vectors import close, noise
+from tests.vectors import close, hill, inner, noise
 
 FAST = [backend.name for backend in BACKENDS if backend.name != "torch"]
 RELATIVE = {torch.float32: 5e-6, torch.float64: 1e-13}
@@ -26,6 +26,12 @@ ANGLES = [*equal_angles(4), 0.3, -2.0, 4.0]
 DETECTOR = Detector(141, 0.63, 1.7)
 GRID = Grid((67, 75), (1.2, 0.9), (-3.0, 2.0))
 PLAIN = Projector(ParallelBeam(ANGLES, DETECTOR), GRID, "torch")
+FLAT, CURVED = (FanBeam(ANGLES, DETECTOR, 75.0, 20.0, curved=curved) for curved in (False, True))
+EVERY_BEAM = pytest.mark.parametrize(
+    "plain",
+    [PLAIN, Projector(FLAT, GRID, "torch"), Projector(CURVED, GRID, "torch")],
+    ids=["parallel", "fan flat", "fan curved"],
+)
 
 
 def differ(given: Tensor, wanted: Tensor) -> float:
@@ -67,9 +73,10 @@ def test_crossings_on_edges_are_the_same(engine):
 @pytest.mark.parametrize("dtype", RELATIVE, ids=str)
 @pytest.mark.parametrize("batch", [0, 1, 3, 9, 17])
 @pytest.mark.parametrize("engine", FAST)
-def test_values_are_the_same(engine, batch, dtype):
-    fast = Projector(PLAIN.geometry, GRID, engine)
-    for given, wanted in ((fast, PLAIN), (fast.T, PLAIN.T)):
+@EVERY_BEAM
+def test_values_are_the_same(plain, engine, batch, dtype):
+    fast = Projector(plain.geometry, GRID, engine)
+    for given, wanted in ((fast, plain), (fast.T, plain.T)):
         x = noise(batch, *given.domain.shape, dtype=dtype)
         y = given(x)
         assert (y.shape, y.dtype) == ((batch, *given.range.shape), dtype)
@@ -80,11 +87,16 @@ def test_values_are_the_same(engine, batch, dtype):
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
-def test_the_pair_is_as_matched_as_it_says(backend):
-    A = Projector(PLAIN.geometry, GRID, backend.name)
+@EVERY_BEAM
+def test_the_pair_is_as_matched_as_it_says(plain, backend):
+    A = Projector(plain.geometry, GRID, backend.name)
     assert backend.adjoint_gap == 0
     laws.has_its_adjoint(A)
     laws.has_its_adjoint_in_single_precision(A)
+    for dtype, largest in ((torch.float32, 1e-6), (torch.float64, 1e-13)):
+        x, y = (hill(tuple(space.shape), dtype) for space in (A.domain, A.range))
+        forward, back = inner(A(x), y), inner(x, A.T(y))
+        assert abs(forward - back) < largest * abs(forward)
 
 
 @pytest.mark.parametrize("engine", FAST)
@@ -103,11 +115,12 @@ def test_layouts_make_no_difference(engine):
 
 @pytest.mark.parametrize("dtype", RELATIVE, ids=str)
 @pytest.mark.parametrize("batch", [1, 9])
-def test_the_number_of_threads_changes_no_bit(batch, dtype):
+@EVERY_BEAM
+def test_the_number_of_threads_changes_no_bit(plain, batch, dtype):
     most = numba.config.NUMBA_NUM_THREADS
     if most < 2:
         pytest.skip("one processor, one thread")
-    fast = Projector(PLAIN.geometry, GRID, "numba")
+    fast = Projector(plain.geometry, GRID, "numba")
     for A in (fast, fast.T):
         x = noise(batch, *A.domain.shape, dtype=dtype)
         alone = A(x)

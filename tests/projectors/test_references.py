@@ -11,7 +11,7 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam
 from ctinr.projectors import Projector, available_backends
 from phantoms import Phantom, bump, disk
-from tests.catalogue import SCANS
+from tests.catalogue import PARALLEL
 
 EVERY_ENGINE = pytest.mark.parametrize("engine", available_backends())
 # Steep, shallow, along an axis, along the diagonal, mirrored and beyond a half turn.
@@ -54,9 +54,9 @@ def joseph(values: np.ndarray, grid: Grid, angle: float, u: float) -> float:
 
 
 @EVERY_ENGINE
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize("name", PARALLEL)
 def test_each_value_is_that_of_josephs_model(engine, name):
-    geometry, grid = SCANS[name]
+    geometry, grid = PARALLEL[name]
     values = np.random.default_rng(0).normal(size=grid.shape)
     given = Projector(geometry, grid, engine)(torch.as_tensor(values)).numpy()
     bins = geometry.detector.bin_centers()
@@ -234,6 +234,6 @@ def test_a_value_that_is_not_finite_shows_on_its_rays_and_not_far_from_them(engi
 
 def test_the_compiler_is_promised_nothing_about_what_is_not_finite():
     """It may use such a promise or not, from one version to the next; the test above sees one."""
-    from ctinr.projectors.backends import numba_joseph
+    from ctinr.projectors.backends import numba_loops
 
-    assert set(numba_joseph.FAST) <= {"contract", "nsz", "arcp"}
+    assert set(numba_loops.FAST) <= {"contract", "nsz", "arcp"}

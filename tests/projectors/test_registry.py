@@ -54,7 +54,7 @@ def test_a_beam_that_an_engine_does_not_know_is_an_obstacle():
         pass
 
     obstacle = TORCH.obstacle(ConeBeam(), GRID, "cpu", torch.float32)
-    assert obstacle == "It handles ParallelBeam, not ConeBeam."
+    assert obstacle == "It handles ParallelBeam, FanBeam, not ConeBeam."
 
 
 def test_the_first_engine_that_can_run_is_chosen(with_absent):

@@ -1,16 +1,20 @@
 """Joseph's model as a table: where each ray crosses each line of cells.
 
 A ray is followed cell line by cell line along its *driving axis*, the axis along which it makes
-the larger steps counted in cells. On each line it falls between two cell centres, and the image
-is interpolated linearly between them; the sum is multiplied by the length of ray between lines.
-The rule makes the interpolation weights continuous in every parameter and keeps the step across
-at most one cell a line.
+the larger steps counted in cells, and y if they are equal; in a fan, rays of one view may differ.
+On each line it falls between two cell centres, and the image is interpolated linearly between
+them; the sum is multiplied by the length of ray between lines. The rule makes the interpolation
+weights continuous in every parameter and keeps the step across at most one cell a line.
 
-For view v, bin k and line j the crossing lies at the (fractional) index
+The rays of a view that follow one another on the detector and are driven along the same axis are
+a *run*. Bin k of a run has a *place*, which grows with k and does not depend on the line; its ray
+crosses line j at the (fractional) index
 
-    position = start[v] + per_bin[v] * k + per_line[v] * j
+    position = base[0] + base[1] * j + (step[0] + step[1] * j) * place[k]
 
-along the other axis, and the weight of the view is ``length[v]`` in mm.
+along the other axis. Parallel rays advance alike: `step[1]` is 0, places are 0, 1, 2 …. Those of
+a fan meet at the source: places are slopes, `base` is where the source lies along the other axis,
+and the rest is how far behind it line j lies.
 
 Joseph 1982, An improved algorithm for reprojecting rays through pixel images,
 doi:10.1109/TMI.1982.4307572.
@@ -22,49 +26,130 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 
 
 @dataclass(frozen=True, eq=False)
 class JosephTable:
-    """The crossings of all views that are driven along the same axis, float64.
+    """The crossings of all rays that are driven along the same axis, one row a run.
 
-    `views` holds their places in the sinogram; the other arrays have the same length.
+    Parameters
+    ----------
+    views : ndarray of int, shape (run,)
+        The view of the run.
+    bins, lines : ndarray of int, shape (run, 2)
+        The first bin of the run and the one after its last; the same for the lines it crosses.
+    base, step : ndarray, shape (run, 2)
+        The coefficients of the crossings.
+    rows : ndarray of int, shape (run,)
+        Which row of `places` the run has.
+    places : ndarray, shape (row, bin)
+        Rising places of the bins, counted from the first of the run; infinite past its last.
     """
 
     views: np.ndarray
-    start: np.ndarray
-    per_bin: np.ndarray
-    per_line: np.ndarray
-    length: np.ndarray
+    bins: np.ndarray
+    lines: np.ndarray
+    base: np.ndarray
+    step: np.ndarray
+    rows: np.ndarray
+    places: np.ndarray
 
 
-def joseph_tables(geometry: ParallelBeam, grid: Grid) -> tuple[JosephTable, JosephTable]:
-    """Return the tables of the views driven along y (over rows) and along x (over columns)."""
-    angles = np.asarray(geometry.angles)
-    cosine, sine = np.cos(angles), np.sin(angles)
-    spacing_y, spacing_x = grid.spacing
-    along_y = np.abs(cosine) / spacing_y >= np.abs(sine) / spacing_x
-    return (
-        _table(geometry, grid, np.flatnonzero(along_y), driving=0),
-        _table(geometry, grid, np.flatnonzero(~along_y), driving=1),
-    )
+@dataclass(frozen=True, eq=False)
+class Joseph:
+    """The model of one scan.
+
+    Parameters
+    ----------
+    along_y, along_x : JosephTable
+        The rays driven over rows and those driven over columns.
+    lengths : ndarray, shape (angle, u) or (angle, 1)
+        Length of every ray between two of its lines, mm.
+    """
+
+    along_y: JosephTable
+    along_x: JosephTable
+    lengths: np.ndarray
 
 
-def _table(geometry: ParallelBeam, grid: Grid, views: np.ndarray, *, driving: int) -> JosephTable:
-    """Solve x cos θ + y sin θ = u for the index across, at every line of the driving axis."""
+def joseph_model(geometry: ParallelBeam | FanBeam, grid: Grid) -> Joseph:
+    """Return the crossings of all rays of a geometry with the lines of a grid, float64."""
+    gamma = geometry.fan_angles() if isinstance(geometry, FanBeam) else np.zeros(1)
+    turned = np.asarray(geometry.angles)[:, None] - gamma
+    # The direction of every ray in array order, (y, x), in cells a mm.
+    direction = np.stack([np.cos(turned), -np.sin(turned)])
+    direction /= np.asarray(grid.spacing)[:, None, None]
+    advance = np.abs(direction)
+    along_y = advance[0] >= advance[1]
+    chosen = (along_y, ~along_y)
+    if isinstance(geometry, FanBeam):
+        tables = [_fan(geometry, grid, direction, chosen[axis], driving=axis) for axis in (0, 1)]
+    else:
+        views = [np.flatnonzero(rays) for rays in chosen]
+        tables = [_parallel(geometry, grid, views[axis], driving=axis) for axis in (0, 1)]
+    return Joseph(tables[0], tables[1], 1 / advance.max(axis=0))
+
+
+def _parallel(
+    geometry: ParallelBeam, grid: Grid, views: np.ndarray, *, driving: int
+) -> JosephTable:
+    """Solve normal · (y, x) = u for the index across, at every line of the driving axis."""
     across = 1 - driving
     angles = np.asarray(geometry.angles)[views]
-    # normal = (sin θ, cos θ) in array order (y, x); the equation is normal · (y, x) = u.
     normal = np.stack([np.sin(angles), np.cos(angles)])
     first_bin = geometry.detector.bin_centers()[0]
     first = [float(grid.cell_centers(axis)[0]) for axis in (0, 1)]
-    step = normal[across] * grid.spacing[across]
+    width = normal[across] * grid.spacing[across]
+    start = first_bin - normal[driving] * first[driving] - normal[across] * first[across]
+    per_line = -normal[driving] * grid.spacing[driving]
+    none, num_bins = np.zeros(len(views), dtype=np.int64), geometry.detector.shape[0]
     return JosephTable(
         views=views,
-        start=(first_bin - normal[driving] * first[driving] - normal[across] * first[across])
-        / step,
-        per_bin=geometry.detector.pitch[0] / step,
-        per_line=-normal[driving] * grid.spacing[driving] / step,
-        length=grid.spacing[driving] / np.abs(normal[across]),
+        bins=np.stack([none, none + num_bins], axis=1),
+        lines=np.stack([none, none + grid.shape[driving]], axis=1),
+        base=np.stack([start / width, per_line / width], axis=1),
+        step=np.stack([geometry.detector.pitch[0] / width, 0.0 * width], axis=1),
+        rows=none,
+        places=np.arange(num_bins, dtype=np.float64)[None],
     )
+
+
+def _fan(
+    geometry: FanBeam, grid: Grid, direction: np.ndarray, chosen: np.ndarray, *, driving: int
+) -> JosephTable:
+    """Follow the rays from the source, one run for each stretch of chosen rays of a view."""
+    views, bins = _runs(chosen)
+    source = geometry.sources()[views, ::-1].T
+    first = np.array([grid.cell_centers(axis)[0] for axis in (0, 1)])[:, None]
+    # Where the source lies, in cells, along the driving axis and across it.
+    along, across = ((source - first) / np.asarray(grid.spacing)[:, None])[[driving, 1 - driving]]
+    # Towards larger u, slopes rise among rays driven along y and fall among those along x.
+    sign = 1 - 2 * driving
+    ahead = direction[driving][views, bins[:, 0]] > 0
+    num_lines = grid.shape[driving]
+    lines = np.stack(
+        [np.where(ahead, np.floor(along) + 1, 0), np.where(ahead, num_lines, np.ceil(along))],
+        axis=1,
+    )
+    index = bins[:, :1] + np.arange(np.diff(bins, axis=1).max(initial=1))
+    within = index < bins[:, 1:]
+    index = np.minimum(index, chosen.shape[1] - 1)
+    steps = [part[views[:, None], index] for part in (direction[1 - driving], direction[driving])]
+    places = np.divide(sign * steps[0], steps[1], out=np.full(index.shape, np.inf), where=within)
+    return JosephTable(
+        views=views,
+        bins=bins,
+        lines=np.clip(lines, 0, num_lines).astype(np.int64),
+        base=np.stack([across, np.zeros(len(views))], axis=1),
+        step=sign * np.stack([-along, np.ones(len(views))], axis=1),
+        rows=np.arange(len(views)),
+        places=places,
+    )
+
+
+def _runs(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stretches of true values of every row: rows (run,), first and end (run, 2)."""
+    edges = np.diff(np.pad(chosen, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, first = np.nonzero(edges == 1)
+    return rows, np.stack([first, np.nonzero(edges == -1)[1]], axis=1)

@@ -1,186 +1,129 @@
-"""The CPU engine: Joseph's model compiled by numba, parallel over views, lines and batch.
+"""The CPU engine: Joseph's model in loops that numba compiles.
 
-Both directions gather, so no thread ever writes where another does and the result does not depend
-on the number of threads. Lines are padded with zeros, so that the inner loops have no branch.
-
-A block of positions is handled in two short loops. The first finds cells and weights and has no
-memory access but its own, so the compiler turns it into SIMD code; the second gathers, once for
-every image of a batch, which so share the arithmetic of the first. Positions are computed in
-float64 once a block and in the image's dtype inside it, which keeps their error at a few
-millionths of a cell in float32. The compiled code is cached on disk on first use.
+Images of a batch are handled side by side, eight at a time, and share the arithmetic of positions;
+a few that are left over are filled up to eight, or go one by one. The compiled code is cached on
+disk on first use.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit, prange
 from torch import Tensor
+from torch.nn.functional import pad
 
-from ctinr.geometry import Grid, ParallelBeam
-from ctinr.projectors.backends.joseph import JosephTable, joseph_tables
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.projectors.backends import numba_loops as loops
+from ctinr.projectors.backends.joseph import JosephTable, joseph_model
+from ctinr.projectors.backends.numba_loops import BLOCK, SIDE_BY_SIDE
 
-# Positions that share one float64 base. Longer blocks gain no speed and lose accuracy.
-BLOCK = 64
-# Lines of cells that share one pass over the sinogram in the transpose, while it is in cache.
-LINES = 4
-# Images of a batch that share the arithmetic of positions in one job.
-ITEMS = 8
-# nsz, contract, arcp: no assumption about NaN or infinity, which must show in the result.
-FAST = {"contract", "nsz", "arcp"}
+# With fewer images than that, one by one is faster than side by side with empty places.
+FEWEST = 3
 
 
 class NumbaJoseph:
     """Forward and transposed kernels for one geometry and grid."""
 
-    def __init__(self, geometry: ParallelBeam, grid: Grid) -> None:
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         self._sinogram_shape = geometry.shape
         self._shape = grid.shape
-        self._tables = joseph_tables(geometry, grid)
+        model = joseph_model(geometry, grid)
+        self._tables, self._lengths = (model.along_y, model.along_x), model.lengths
+        self._arrays: dict[torch.dtype, list[tuple[np.ndarray, ...]]] = {}
 
     def forward(self, image: Tensor) -> Tensor:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
         sinogram = image.new_empty(image.shape[0], *self._sinogram_shape)
-        for table, lines in zip(self._tables, (image, image.mT), strict=True):
-            if len(table.views):
-                padded = torch.nn.functional.pad(lines, (1, 2)).contiguous()
-                _project(padded.numpy(), sinogram.numpy(), table.views, _crossings(table))
-        return sinogram
+        for items in _groups(len(image)):
+            part = image[items]
+            if len(part) == 1:
+                self._project_one(part[0], sinogram[items.start])
+            else:
+                sinogram[items] = self._project_side_by_side(part)
+        return sinogram.mul_(self._lengths_like(image))
 
     def transposed(self, sinogram: Tensor) -> Tensor:
         """Apply the exact transpose: sinograms (batch, angle, u) to images (batch, y, x)."""
-        result = sinogram.new_zeros(sinogram.shape[0], *self._shape)
-        for table, lines in zip(self._tables, (result, result.mT), strict=True):
-            if len(table.views):
-                lines += self._lines(sinogram, table, lines.shape)
-        return result
+        image = sinogram.new_empty(sinogram.shape[0], *self._shape)
+        lengths = self._lengths_like(sinogram)
+        for items in _groups(len(sinogram)):
+            part = sinogram[items] * lengths
+            if len(part) == 1:
+                image[items.start] = self._backproject_one(part[0])
+            else:
+                image[items] = self._backproject_side_by_side(part)
+        return image
 
-    @staticmethod
-    def _lines(sinogram: Tensor, table: JosephTable, shape: torch.Size) -> Tensor:
-        """Backproject the views of one table to lines of cells (batch, line, cell)."""
-        # A cell sees the bins less than 1/|per_bin| away; exact ratios must not round up.
-        taps = int(np.ceil(2 / np.abs(table.per_bin).min() * (1 - 1e-12)))
-        scale = torch.as_tensor(table.length, dtype=sinogram.dtype)[:, None]
-        views = sinogram.index_select(1, torch.as_tensor(table.views)) * scale
-        padded = torch.nn.functional.pad(views, (taps, taps + 1))
-        lines = sinogram.new_empty(shape)
-        _backproject(padded.numpy(), lines.numpy(), taps, _crossings(table))
-        return lines
+    def _project_one(self, image: Tensor, sinogram: Tensor) -> None:
+        for arrays, lines in zip(self._arrays_like(image), (image, image.T), strict=True):
+            padded = pad(lines, (1, 2)).contiguous()
+            loops.project(padded.numpy(), sinogram.numpy(), *arrays)
 
+    def _backproject_one(self, sinogram: Tensor) -> Tensor:
+        rows, columns = self._shape
+        parts = []
+        for arrays, shape in zip(
+            self._arrays_like(sinogram), ((rows, columns), (columns, rows)), strict=True
+        ):
+            lines = sinogram.new_empty(shape)
+            loops.backproject(sinogram.numpy(), lines.numpy(), *arrays)
+            parts.append(lines)
+        return parts[0].add_(parts[1].T)
 
-def _crossings(table: JosephTable) -> np.ndarray:
-    """Return start, per_bin, per_line and length as the rows of one array."""
-    return np.stack([table.start, table.per_bin, table.per_line, table.length])
+    def _project_side_by_side(self, image: Tensor) -> Tensor:
+        images = image.new_zeros(*self._shape, SIDE_BY_SIDE)
+        images[..., : len(image)] = image.movedim(0, -1)
+        sinogram = image.new_empty(*self._sinogram_shape, SIDE_BY_SIDE)
+        for arrays, lines in zip(
+            self._arrays_like(image), (images, images.transpose(0, 1)), strict=True
+        ):
+            padded = pad(lines, (0, 0, 1, 2)).contiguous()
+            loops.project_images(padded.numpy(), sinogram.numpy(), *arrays)
+        return sinogram.movedim(-1, 0)[: len(image)]
 
+    def _backproject_side_by_side(self, sinogram: Tensor) -> Tensor:
+        views = sinogram.new_zeros(*self._sinogram_shape, SIDE_BY_SIDE)
+        views[..., : len(sinogram)] = sinogram.movedim(0, -1)
+        rows, columns = self._shape
+        parts = []
+        for arrays, shape in zip(
+            self._arrays_like(sinogram), ((rows, columns), (columns, rows)), strict=True
+        ):
+            lines = sinogram.new_empty(*shape, SIDE_BY_SIDE)
+            loops.backproject_images(views.numpy(), lines.numpy(), *arrays)
+            parts.append(lines)
+        image = parts[0].add_(parts[1].transpose(0, 1))
+        return image.movedim(-1, 0)[: len(sinogram)]
 
-@njit(inline="always")
-def _span(base: float, step: float, low: float, high: float, count: int) -> tuple[int, int]:
-    """Return the range of k in [0, count) with low < base + step * k < high."""
-    first, last = (low - base) / step, (high - base) / step
-    if first > last:
-        first, last = last, first
-    begin = min(count, int(np.floor(first)) + 1) if first >= 0 else 0
-    end = min(count, int(np.ceil(last))) if last > 0 else 0
-    return begin, max(begin, end)
+    def _arrays_like(self, values: Tensor) -> list[tuple[np.ndarray, ...]]:
+        if values.dtype not in self._arrays:
+            self._arrays[values.dtype] = [_arrays(table, values.dtype) for table in self._tables]
+        return self._arrays[values.dtype]
 
-
-@njit(inline="always")
-def _positions(base, step, count, cells, fractions):  # type: ignore[no-untyped-def]
-    """Split base + step * k >= 0, k < count, into cells past the returned one and fractions."""
-    # Rounding may leave the smallest position a hair below zero: it belongs to cell 0.
-    origin = max(0.0, np.floor(min(base, base + step * (count - 1))))
-    real = fractions.dtype.type
-    rest, short = real(base - origin), real(step)
-    for k in range(count):
-        position = rest + short * real(np.int32(k))
-        cell = np.int32(position)
-        cells[k] = np.uint32(cell)
-        fractions[k] = position - real(cell)
-    return int(origin)
-
-
-@njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
-def _project(lines, sinogram, views, crossings):  # type: ignore[no-untyped-def]
-    """Interpolate padded lines (batch, line, 1 + cell + 2) at their crossings and add up."""
-    batch, num_lines, width = lines.shape
-    num_bins = sinogram.shape[2]
-    start, per_bin, per_line, length = crossings
-    groups = (batch + ITEMS - 1) // ITEMS
-    for job in prange(groups * len(views)):
-        v, item = job // groups, job % groups * ITEMS
-        items = min(ITEMS, batch - item)
-        totals = np.zeros((items, num_bins), dtype=lines.dtype)
-        cells = np.empty(BLOCK, dtype=np.uint32)
-        fractions = np.empty(BLOCK, dtype=lines.dtype)
-        for j in range(num_lines):
-            base = start[v] + per_line[v] * j
-            begin, end = _span(base, per_bin[v], -1.0, width - 3.0, num_bins)
-            for first in range(begin, end, BLOCK):
-                count = min(BLOCK, end - first)
-                # The padding puts cell 0 in place 1: positions are never negative.
-                place = base + per_bin[v] * first + 1.0
-                origin = _positions(place, per_bin[v], count, cells, fractions)
-                for n in range(items):
-                    line = lines[item + n, j, origin:]
-                    total = totals[n, first : first + count]
-                    for k in range(count):
-                        value = line[cells[k]]
-                        total[k] += value + fractions[k] * (line[cells[k] + 1] - value)
-        for n in range(items):
-            sinogram[item + n, views[v]] = lines.dtype.type(length[v]) * totals[n]
+    def _lengths_like(self, values: Tensor) -> Tensor:
+        return torch.as_tensor(self._lengths, dtype=values.dtype)
 
 
-@njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
-def _backproject(sinogram, lines, taps, crossings):  # type: ignore[no-untyped-def]
-    """Give every cell of (batch, line, cell) the bins whose crossing is less than a cell away."""
-    batch, num_lines, num_cells = lines.shape
-    num_bins = sinogram.shape[2] - 2 * taps - 1
-    start, per_bin, per_line, _ = crossings
-    groups, blocks = (batch + ITEMS - 1) // ITEMS, (num_lines + LINES - 1) // LINES
-    for job in prange(groups * blocks):
-        item, first_line = job % groups * ITEMS, job // groups * LINES
-        items, last_line = min(ITEMS, batch - item), min(num_lines, first_line + LINES)
-        cells = np.empty(BLOCK, dtype=np.uint32)
-        fractions = np.empty(BLOCK, dtype=lines.dtype)
-        hats = np.empty((taps, BLOCK), dtype=lines.dtype)
-        lines[item : item + items, first_line:last_line] = 0
-        for v in range(len(start)):
-            per_cell, reach = 1.0 / per_bin[v], abs(1.0 / per_bin[v])
-            for j in range(first_line, last_line):
-                base = -(start[v] + per_line[v] * j) * per_cell
-                begin, end = _span(base, per_cell, -reach, num_bins - 1 + reach, num_cells)
-                for first in range(begin, end, BLOCK):
-                    count = min(BLOCK, end - first)
-                    # The first bin in reach is the one after this position in the padded row.
-                    place = base + per_cell * first - reach + taps
-                    origin = _positions(place, per_cell, count, cells, fractions)
-                    _hats(fractions, count, abs(per_bin[v]), hats)
-                    for n in range(items):
-                        row = sinogram[item + n, v, origin + 1 :]
-                        _gather(row, cells, hats, lines[item + n, j, first : first + count])
+def _groups(batch: int) -> list[slice]:
+    """Return the images that are handled together: eight, or one, or a few filled up to eight."""
+    whole = batch - batch % SIDE_BY_SIDE
+    groups = [slice(first, first + SIDE_BY_SIDE) for first in range(0, whole, SIDE_BY_SIDE)]
+    if batch - whole >= FEWEST:
+        return [*groups, slice(whole, batch)]
+    return groups + [slice(item, item + 1) for item in range(whole, batch)]
 
 
-@njit(inline="always")
-def _hats(fractions, count, slope, hats):  # type: ignore[no-untyped-def]
-    """Fill in the weights of the bins in reach of every cell: a hat function of their distance."""
-    real = hats.dtype.type
-    rise = real(slope)
-    for tap in range(len(hats)):
-        ahead = rise * real(tap + 1)
-        for k in range(count):
-            weight = ahead - fractions[k] * rise
-            hats[tap, k] = max(min(weight, real(2) - weight), real(0))
+def _arrays(table: JosephTable, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
+    """Return the table as the kernels take it: runs, crossings, places and offsets.
 
-
-@njit(inline="always")
-def _gather(row, cells, hats, total):  # type: ignore[no-untyped-def]
-    """Add to every cell its bins, weighted."""
-    if len(hats) == 2:  # Bins at least as wide as cells: the common case, in one pass.
-        near, far = hats[0], hats[1]
-        for k in range(len(total)):
-            total[k] += near[k] * row[cells[k]] + far[k] * row[cells[k] + 1]
-        return
-    for tap in range(len(hats)):
-        hat, shifted = hats[tap], row[tap:]
-        for k in range(len(total)):
-            total[k] += hat[k] * shifted[cells[k]]
+    Offsets are places counted from the first of their block, small enough for any dtype.
+    """
+    runs = np.concatenate(
+        [table.views[:, None], table.bins, table.lines, table.rows[:, None]], axis=1
+    )
+    crossings = np.concatenate([table.base, table.step], axis=1)
+    num_bins = table.places.shape[1]
+    starts = np.arange(num_bins) // BLOCK * BLOCK
+    finite = np.where(np.isfinite(table.places), table.places, 0.0)
+    offsets = finite - finite[:, starts]
+    return runs, crossings, table.places, torch.as_tensor(offsets, dtype=dtype).numpy()

@@ -1,0 +1,62 @@
+"""Angles of views: what is accepted as a list of them, and how some are picked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ctinr import checks
+from ctinr.geometry.detector import Detector
+
+# Four turns of a scanner that records absolute angles are plausible; 180 of anything is degrees.
+LARGEST_ANGLE = 8 * math.pi
+
+
+def equal_angles(num_views: int, *, span: float = math.pi) -> tuple[float, ...]:
+    """Return `num_views` equally spaced angles over [0, span), radians, without the end point."""
+    num_views = checks.count(num_views, "num_views")
+    return tuple((np.arange(num_views) * (checks.positive(span, "span") / num_views)).tolist())
+
+
+def checked_angles(angles: Any) -> tuple[float, ...]:
+    """Return the angles as floats; raise unless they are finite and in radians."""
+    try:
+        values = np.asarray(list(angles), dtype=np.float64)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.ndim != 1:
+        raise TypeError(checks.message("angles", "be a list of numbers", checks.describe(angles)))
+    checks.finite_values(values, "angles")
+    largest = float(np.abs(values).max())
+    checks.require(
+        largest <= LARGEST_ANGLE,
+        "angles",
+        "be in radians",
+        f"values up to {largest:g}, which look like degrees",
+        "Convert them with numpy.deg2rad.",
+    )
+    return tuple(values.tolist())
+
+
+def checked_line(detector: Any) -> Detector:
+    """Return the detector; raise unless it is a line of bins."""
+    if not isinstance(detector, Detector):
+        raise TypeError(checks.message("detector", "be a Detector", detector))
+    checks.require(len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape))
+    return detector
+
+
+def selected(angles: tuple[float, ...], selection: Any) -> tuple[float, ...]:
+    """Return the selected angles (slice, list, boolean mask or index)."""
+    return tuple(np.atleast_1d(np.asarray(angles)[_as_index(selection)]).tolist())
+
+
+def _as_index(selection: Any) -> Any:
+    """Return what numpy can index with; sequences, arrays and tensors become arrays."""
+    if isinstance(selection, slice | int | np.integer):
+        return selection
+    chosen = np.asarray(selection)
+    # An empty list is one of floats to numpy, which indexes with none.
+    return chosen if chosen.size else slice(0)
