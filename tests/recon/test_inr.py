@@ -23,6 +23,20 @@ FAMILY = BWReLU(width=32, depth=2)
 WIDE = BWReLU(width=96, depth=3)
 
 
+class Kept(Watcher):
+    """Keeps the image of one step of the last fit, counted from its end."""
+
+    def __init__(self, place):
+        self._place = place
+
+    def begin(self, iterations):
+        self._index = iterations + 1 + self._place
+
+    def observe(self, step):
+        if step.index == self._index:
+            self.image = step.image.clone()
+
+
 @pytest.fixture(scope="module")
 def scan():
     grid = Grid((36, 40), 1.5, (2.0, -1.0))
@@ -71,20 +85,21 @@ def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     A, y, _ = scan
     split = withhold_views(18, fraction=0.2, seed=3)
     recipe = Recipe(warm=10, levels=((2, 10),), rounds=3, refit=2, weights=(1e-5,))
+
+    def images_and_error(data):
+        blind = Kept(-2 * 20)
+        result = inr(A, data, family=FAMILY, recipe=recipe, split=split, observers=[blind])
+        error = result.record["withheld_error"]
+        withheld = A.restricted(split.withheld), data[list(split.withheld)]
+        assert error == pytest.approx(relative_error(withheld[0], blind.image, withheld[1]))
+        return blind.image, result.image, error
+
     altered = y.clone()
     altered[list(split.withheld)] *= 2
-    images, errors = [], []
-    for data in (y, altered):
-        steps = []
-        curve = Curve(lambda step: steps.append(step.image.clone()) or 0.0)
-        result = inr(A, data, family=FAMILY, recipe=recipe, split=split, observers=[curve])
-        images.append((steps[-2 * 20], result.image))
-        errors.append(result.record["withheld_error"])
-        withheld = A.restricted(split.withheld), data[list(split.withheld)]
-        assert errors[-1] == pytest.approx(relative_error(withheld[0], images[-1][0], withheld[1]))
+    (before, after, error), (same, other, larger) = map(images_and_error, (y, altered))
     # Until the refit nothing depends on the withheld views; after it everything does.
-    assert torch.equal(images[0][0], images[1][0]) and errors[1] > errors[0]
-    assert not torch.allclose(images[0][1], images[1][1], rtol=1e-2)
+    assert torch.equal(before, same) and larger > error
+    assert not torch.allclose(after, other, rtol=1e-2)
 
 
 def test_the_units_of_the_data_do_not_matter(scan):

@@ -1,4 +1,4 @@
-"""The parts of the neural recipe: the data step, and a weight that means the same in both losses."""
+"""The parts of the neural recipe: its data step, and a weight that suits either loss."""
 
 from __future__ import annotations
 
