@@ -23,7 +23,7 @@ SMOKE_FAMILIES: dict[str, Family] = {
     "bw-relu": BWReLU(width=16, depth=2),
     "siren": Siren(width=16, depth=2),
 }
-SMOKE_RECIPE = Recipe(warm=20, levels=((2, 20),), rounds=3, refit=1, weights=(1e-5, 3e-5))
+SMOKE_RECIPE = Recipe(weights=(3e-5, 1e-5), trial=5, warm=20, rounds=3, refit=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,10 @@ def fit_steps(
         schedule = stage.schedule or constant
         for done in range(stage.iterations):
             _set_rates(optimizers, rates, schedule(done / stage.iterations))
-            loss, image = evaluate(done)
+            found = evaluate(done)
+            if found is None:
+                break
+            loss, image = found
             for each_optimizer in optimizers:
                 each_optimizer.zero_grad()
             loss.backward()

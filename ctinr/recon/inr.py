@@ -2,26 +2,21 @@
 
 What it does, in order:
 
-1. The image of `fbp` gives the scale of the values and a warm start: the network is first fitted
-   to it on the coarsest grid.
-2. How much total variation of the drawn image to charge, and how long to fit, are chosen on
-   withheld views and coarse grids, where a step is cheap. Then, on the full grid:
-3. Rounds of splitting: the residual of the network's image is filtered, backprojected and added,
-   the sum is relieved of variation that is not worth it, and the network is regressed to the rest
-   on a few cells at a time. First without the withheld views, which then tell how good such a fit
-   is; some more rounds take in all views.
-
-The loss of the trials, ``‖R^{p/2} (A f − y)‖² + weight · TV(f)``, where R is the ramp, and a round
-of splitting charge the same: plain least squares weights spatial frequency by 1/|ξ|, so details
-come last; the ramp cancels that factor and conditions the problem.
+1. How much total variation to charge is chosen on withheld views: proximal gradient steps on
+   pixels, which cost little, are tried at falling weights; see `ctinr.recon.proximal`.
+2. The network is fitted to the image of the best trial on a coarse grid: a warm start.
+3. Rounds of splitting: the same proximal step from the network's image, then the network is
+   regressed to its result on a few cells at a time. First without the withheld views, until their
+   error rises or the rounds are over. It is then the error of an image that has not seen them.
+4. Some more rounds, in smaller steps, of all views.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -30,26 +25,23 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.geometry import Grid
-from ctinr.networks import BWReLU, Family
+from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.fbp import fbp
 from ctinr.recon.fit import apply_precision, fit_steps
 from ctinr.recon.levels import Problem, resampled
-from ctinr.recon.observers import WithheldError
+from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import check_data
-from ctinr.recon.recipe import (
-    Plan,
-    Recipe,
-    final_stages,
-    refit_stages,
-    trial_stages,
-    warm_start,
-)
+from ctinr.recon.proximal import DataStep, proximal_steps
+from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
-from ctinr.recon.selection import Choice, Split, withhold_views
+from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, withhold_views
+from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.stages import render_grid as drawn
 
-TOLERANCE = 0.1
-RULE = "least weight whose relative error on the withheld views is within 10 % of the least"
+# The length of a proximal step on pixels; the network itself damps where FBP overshoots.
+RELAXATION = 0.35
+# The error on withheld views has risen when it was least so many rounds ago, and by so much.
+PATIENCE, RISE = 10, 1.05
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views.
 DEFAULT_FAMILY = BWReLU(width=256)
@@ -82,13 +74,14 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     seed : int
         Of the network's initial values and of the split.
     observers : sequence of Observer
-        Each sees every step of every fit, the trials first; images are on the grid of A.
+        Each sees every step of the trials and then of the fit; images are on the grid of A.
 
     Returns
     -------
     Reconstruction
         The image after the last iteration, 1/mm, negative values set to zero. The choice and the
-        withheld error are in its record.
+        withheld error, of the fit before it had seen those views, are in its record. Interrupted
+        during the trials, it is the network after the warm start.
 
     Raises
     ------
@@ -106,143 +99,132 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     check_data(A, y)
     checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
     recipe = recipe or Recipe()
-    field_of = NeuralField(family or DEFAULT_FAMILY, seed)
     angles = A.geometry.angles
     split = split or withhold_views(len(angles), seed=seed, angles=angles)
-    trials = try_weights(field_of, Problem(A, y), recipe, split=split, observers=observers)
-    best = least_weight(trials)
-    if trials[-1].result.stopped_by == "interrupted":
-        # The last trial may have hardly begun; the best one is what there is.
-        used, error = recipe.trial(best.weight), best.error
-        result = replace(best.result, stopped_by="interrupted")
-    else:
-        used = recipe.final(best.weight, part=best.part)
-        result, error = fit_and_refit(
-            field_of, Problem(A, y), used, split=split, observers=observers
-        )
-    weights, errors = zip(*((trial.weight, trial.error) for trial in trials), strict=True)
+    task = Task.of(Problem(A, y), split, observers)
+    choice, start = try_weights(task, recipe)
+    used = recipe.of_weight(choice.value)
+    family = family or DEFAULT_FAMILY
+    network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
+    precision = apply_precision(network, used.precision)
+    result, error = fit_network(network, task, used, start=start, hurry=choice.interrupted)
     record = {
-        "choice": Choice(best.weight, weights, errors, RULE).to_dict(),
-        "iterations_part": best.part,
-        "withheld_error": error,
+        "choice": choice.to_dict(),
+        "withheld_error": error if math.isfinite(error) else choice.error,
         "split": split.to_dict(),
     }
+    given = {"network": repr(family), **used.to_dict(), "seed": seed}
     return replace(
         result,
         method="neural field",
         seconds=time.perf_counter() - begun,
-        parameters=MappingProxyType({**result.parameters, **used.to_dict(), "seed": seed}),
+        parameters=MappingProxyType({**given, "precision_used": precision}),
         record=MappingProxyType(record),
     )
 
 
-def fit_and_refit(
-    field_of: NeuralField,
-    problem: Problem,
-    recipe: Recipe,
-    *,
-    split: Split,
-    observers: Sequence[Observer] = (),
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is fitted and what judges it, in units in which typical large values are 1.
+
+    `scale` is that unit in 1/mm, and `start` the FBP image of the fitted views.
+    """
+
+    whole: Problem
+    fitted: Problem
+    withheld: Problem
+    start: Tensor
+    scale: float
+    observers: Sequence[Observer]
+
+    @classmethod
+    def of(cls, problem: Problem, split: Split, observers: Sequence[Observer]) -> Task:
+        """Return the task of a problem; nothing but `whole` and `withheld` knows of those views."""
+        fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
+        start = fbp(fitted.A, fitted.y, window="hann").image
+        scale = value_scale(start)
+        whole, fitted, withheld = (part.scaled(1 / scale) for part in (problem, fitted, withheld))
+        return cls(whole, fitted, withheld, start / scale, scale, observers)
+
+    def error(self, image: Tensor) -> float:
+        """Return the relative error of an image on the withheld views."""
+        return relative_error(self.withheld.A, image.clamp(min=0), self.withheld.y)
+
+
+def try_weights(task: Task, recipe: Recipe) -> tuple[Choice, Tensor]:
+    """Return the choice of a weight and the image of its trial.
+
+    Each trial starts from the image of the one before it. After an interrupt the choice is among
+    those that were done; the first counts as far as it got.
+    """
+    images: dict[float, Tensor] = {}
+    ended = False
+
+    def error(weight: float) -> float:
+        nonlocal ended
+        if ended:
+            raise KeyboardInterrupt
+        begin = next(reversed(images.values()), task.start)
+        steps = proximal_steps(DataStep(task.fitted, weight, RELAXATION), begin)
+        shown = (replace(step, image=_physical(step.image, task.scale)) for step in steps)
+        result = run(shown, recipe.trial, task.observers)
+        ended = result.stopped_by == "interrupted"
+        if ended and images:
+            raise KeyboardInterrupt
+        images[weight] = result.image / task.scale
+        return task.error(images[weight])
+
+    choice = least(error, recipe.weights, rule=WITHHELD_RULE, patience=1)
+    return replace(choice, interrupted=ended), images[choice.value]
+
+
+def fit_network(
+    network: CoordinateNetwork, task: Task, recipe: Recipe, *, start: Tensor, hurry: bool = False
 ) -> tuple[Reconstruction, float]:
     """Return a fit that has seen all views, and its error on some before it had seen those.
 
-    The error is infinite if the fit was ended before that.
+    The error is infinite if the fit was ended before that. In a hurry there is only the warm start.
     """
-    fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
-    blind = recipe.warm + sum(stage.iterations for stage in final_stages(fitted, recipe))
-    # The first step of the refit shows the image as it was before it.
-    judge = WithheldError(withheld.A, withheld.y, every=blind + 1)
-    watchers = (judge, *observers)
-    result = field_of.solve(fitted, recipe, plan=final_stages, refit=problem, observers=watchers)
-    return result, judge.values[0] if judge.values else math.inf
+    judge = Judge(task.error)
+    blind, whole = (DataStep(part, recipe.weights[0]) for part in (task.fitted, task.whole))
+    stages: list[Stage | Splitting] = [warm_start(start, recipe, blind)]
+    if not hurry:
+        stages += [
+            blind_rounds(recipe, blind, enough=judge.overfits),
+            refit_rounds(recipe, whole, enough=judge.decides),
+        ]
+    steps = fit_steps(network, stages, optimizer=recipe.optimizer)
+    grid, watchers = task.whole.A.domain, () if hurry else task.observers
+    shown = _in_units(steps, stages, grid=grid, scale=task.scale)
+    result = run(shown, sum(stage.iterations for stage in stages), watchers)
+    stopped_by = "interrupted" if hurry else result.stopped_by
+    image = _physical(drawn(network, grid), task.scale)
+    return replace(result, image=image, stopped_by=stopped_by), judge.error
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A fit without the withheld views: its least error on them, and when it was reached.
+@dataclass(eq=False)
+class Judge:
+    """Looks at the rounds of a fit with the eyes of the withheld views.
 
-    `part` is that moment as a part of the iterations; what lies behind it is overfitting.
+    `measure` gives the error of an image on them.
     """
 
-    weight: float
-    error: float
-    part: float
-    result: Reconstruction
+    measure: Callable[[Tensor], float]
+    errors: list[float] = field(default_factory=list)
+    error: float = math.inf
 
+    def overfits(self, image: Tensor) -> bool:
+        """Say after a round whether the error has clearly risen, for good."""
+        self.errors.append(self.measure(image))
+        best = min(self.errors)
+        late = len(self.errors) - 1 - self.errors.index(best) >= PATIENCE
+        return late and self.errors[-1] > RISE * best
 
-def least_weight(trials: Sequence[Trial]) -> Trial:
-    """Return the trial of the least weight whose error is within the tolerance of the least.
-
-    A trial on a coarse grid leaves an error that no weight explains and that smoothing lowers a
-    little; only a clear gain is a reason to smooth.
-    """
-    bound = (1 + TOLERANCE) * min(trial.error for trial in trials)
-    return min((t for t in trials if t.error <= bound), key=lambda trial: trial.weight)
-
-
-def try_weights(
-    field_of: NeuralField,
-    problem: Problem,
-    recipe: Recipe,
-    *,
-    split: Split,
-    observers: Sequence[Observer] = (),
-) -> list[Trial]:
-    """Return trials of the weights in turn, until one is worse than the one before it.
-
-    An interrupt ends them too; the last trial then says that it was stopped by it.
-    """
-    fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
-    trials: list[Trial] = []
-    for weight in recipe.weights:
-        watcher = WithheldError(withheld.A, withheld.y, every=5)
-        own = recipe.trial(weight)
-        result = field_of.solve(fitted, own, plan=trial_stages, observers=(watcher, *observers))
-        error = min(watcher.values, default=math.inf)
-        part = watcher.best / result.iterations if watcher.values else 1.0
-        trials.append(Trial(weight, error, part, result))
-        rising = len(trials) > 1 and error > trials[-2].error
-        if rising or result.stopped_by == "interrupted":
-            break
-    return trials
-
-
-@dataclass(frozen=True)
-class NeuralField:
-    """A network family and a seed, with which it solves a problem by a recipe of one weight."""
-
-    family: Family
-    seed: int
-
-    def solve(
-        self,
-        problem: Problem,
-        recipe: Recipe,
-        *,
-        plan: Plan,
-        refit: Problem | None = None,
-        observers: Sequence[Observer] = (),
-    ) -> Reconstruction:
-        """Fit a new network and return its image on the problem's grid.
-
-        After the stages of the plan those of a refit follow, if there is a problem for it.
-        """
-        generator = torch.Generator().manual_seed(self.seed)
-        network = self.family.build(2, generator=generator).to(problem.y.device)
-        precision = apply_precision(network, recipe.precision)
-        start = fbp(problem.A, problem.y, window="hann").image
-        scale = value_scale(start)
-        scaled = problem.scaled(1 / scale)
-        stages = [*warm_start(scaled, recipe, start / scale), *plan(scaled, recipe)]
-        if refit is not None:
-            stages += refit_stages(refit.scaled(1 / scale), recipe)
-        steps = fit_steps(network, stages, optimizer=recipe.optimizer)
-        grids = [stage.grid for stage in stages for _ in range(stage.iterations)]
-        grid = problem.A.domain
-        shown = _in_units(steps, grids, grid=grid, scale=scale)
-        parameters = {"network": repr(self.family), "precision_used": precision}
-        result = run(shown, len(grids), observers, parameters=parameters)
-        return replace(result, image=_physical(drawn(network, grid), scale))
+    def decides(self, image: Tensor) -> bool:
+        """Remember the error of the first image of the refit, which has not seen those views."""
+        if not math.isfinite(self.error):
+            self.error = self.measure(image)
+        return False
 
 
 def value_scale(image: Tensor) -> float:
@@ -252,10 +234,11 @@ def value_scale(image: Tensor) -> float:
 
 
 def _in_units(
-    steps: Iterator[Step], grids: Sequence[Grid], *, grid: Grid, scale: float
+    steps: Iterator[Step], stages: Sequence[Stage | Splitting], *, grid: Grid, scale: float
 ) -> Iterator[Step]:
-    """Show the steps in 1/mm and on one grid, whatever the grid they were taken on."""
-    for step, own in zip(steps, grids, strict=False):
+    """Show the steps in 1/mm and on one grid; all stages but the first are on that grid."""
+    for step in steps:
+        own = stages[0].grid if step.index <= stages[0].iterations else grid
         image = resampled(step.image, own, target=grid)
         yield replace(step, image=_physical(image, scale))
 
@@ -264,4 +247,4 @@ def _physical(image: Tensor, scale: float) -> Tensor:
     return image.mul(scale).clamp(min=0)
 
 
-__all__ = ["NeuralField", "Recipe", "inr"]
+__all__ = ["Recipe", "inr"]

@@ -1,4 +1,4 @@
-"""The same problem at several resolutions, for methods that go from coarse to fine."""
+"""A problem, its parts, and images on other grids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Problem:
     Parameters
     ----------
     A : Projector
-        Its geometry, its grid (`domain`), `restricted(views)` and `rebuilt(geometry, grid)`.
+        Its geometry, its grid (`domain`) and `restricted(views)`.
     y : Tensor, shape (angle, u)
         Line integrals.
     """
@@ -32,30 +32,9 @@ class Problem:
         """Return the problem of some of the views."""
         return Problem(self.A.restricted(views), self.y[..., list(views), :])
 
-    def coarsened(self, factor: int) -> Problem:
-        """Return the problem with cells and bins `factor` times as large.
-
-        Bins are averaged as well as cells: a grid that is coarser than the rays could not explain
-        the data, and a fit would spend itself on that.
-        """
-        if factor == 1:
-            return self
-        geometry = self.A.geometry
-        rays = replace_detector(geometry, factor)
-        missing = rays.shape[-1] * factor - geometry.shape[-1]
-        # Repeating the last bin keeps truncated data free of a false edge.
-        padded = functional.pad(self.y[None], (0, missing), mode="replicate")[0]
-        averaged = padded.unflatten(-1, (-1, factor)).mean(-1)
-        return Problem(self.A.rebuilt(rays, self.A.domain.coarsen(factor)), averaged)
-
     def scaled(self, factor: float) -> Problem:
         """Return the problem whose image is this one's times a factor."""
         return replace(self, y=self.y * factor)
-
-
-def replace_detector(geometry: Any, factor: int) -> Any:
-    """Return the geometry with bins `factor` times as large."""
-    return replace(geometry, detector=geometry.detector.coarsen(factor))
 
 
 def averaged_cells(image: Float[Tensor, "y x"], factor: int) -> Float[Tensor, "coarse_y coarse_x"]:

@@ -21,8 +21,10 @@ from ctinr.recon.penalties import Penalty
 # of which the backward pass computes the activations again.
 POINTS_AT_ONCE = 1 << 18
 
-# From the number of steps done in a stage to the loss and the image, detached.
-Evaluator = Callable[[int], tuple[Tensor, Tensor]]
+# From the number of steps done in a stage to the loss and the image, detached; None ends it.
+Evaluator = Callable[[int], tuple[Tensor, Tensor] | None]
+# From the image of a round to whether the stage shall end there.
+Enough = Callable[[Tensor], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,8 @@ class Splitting:
         Of the draws.
     schedule : callable, optional
         As for `Stage`.
+    enough : callable, optional
+        Shown the image of every round, before its data step; the stage ends when it says so.
 
     References
     ----------
@@ -113,6 +117,7 @@ class Splitting:
     inertia: float = 0.9
     seed: int = 0
     schedule: Schedule | None = None
+    enough: Enough | None = None
 
     def __post_init__(self) -> None:
         checks.count(self.rounds, "rounds")
@@ -135,11 +140,13 @@ class Splitting:
         image = target = torch.empty(0)
         mean = copy.deepcopy(network)
 
-        def evaluate(done: int) -> tuple[Tensor, Tensor]:
+        def evaluate(done: int) -> tuple[Tensor, Tensor] | None:
             nonlocal image, target
             _approach(mean, network, 1 - self.inertia)
             if done % self.steps == 0:
                 image = render_grid(mean, self.grid)
+                if self.enough is not None and self.enough(image):
+                    return None
                 target = self.data_step(image)
             drawn = torch.randint(len(points), (size,), generator=generator).to(points.device)
             difference = render(network, points[drawn]) - target.flatten()[drawn]

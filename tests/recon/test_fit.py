@@ -232,6 +232,20 @@ def test_the_data_step_sees_the_running_mean_of_the_network():
     assert (second - start).norm() < 0.05 * (moved - start).norm()
 
 
+def test_a_splitting_ends_when_it_is_enough():
+    shown = []
+
+    def enough(image):
+        shown.append(image)
+        return len(shown) == 3
+
+    ended = Splitting(GRID, lambda image: smooth_image(), rounds=9, steps=4, enough=enough)
+    after = Stage(GRID, (Observation(Identity(GRID), smooth_image()),), 2)
+    steps = list(fit_steps(network(), (ended, after)))
+    assert [step.index for step in steps] == list(range(1, 2 * 4 + 2 + 1))
+    assert torch.equal(shown[1], steps[4].image)
+
+
 def test_a_splitting_of_nothing_is_refused():
     with pytest.raises(ValueError, match="`rounds` must be at least 1"):
         Splitting(GRID, lambda image: image, rounds=0)

@@ -11,14 +11,14 @@ from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Siren
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
-from ctinr.recon.inr import inr
+from ctinr.recon.inr import Judge, inr
 from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
 from ctinr.recon.selection import withhold_views
 from phantoms import disk
 
-SHORT = Recipe(warm=20, levels=((2, 20),), rounds=16, refit=6, weights=(3e-6,))
+SHORT = Recipe(weights=(3e-6,), trial=10, warm=20, rounds=16, refit=6)
 FAMILY = BWReLU(width=32, depth=2)
 WIDE = BWReLU(width=96, depth=3)
 
@@ -69,22 +69,21 @@ def test_the_second_family_works_as_well(scan):
 
 def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
     A, y, _ = scan
-    recipe = Recipe(warm=10, levels=((2, 20),), rounds=1, refit=1, weights=(1e-5, 1e-1))
+    recipe = Recipe(weights=(1e-1, 1e-5), trial=20, warm=10, rounds=1, refit=1)
     split = withhold_views(18, fraction=0.2, seed=3)
     result = inr(A, y, family=FAMILY, recipe=recipe, split=split)
     choice = result.record["choice"]
-    assert list(choice["candidates"]) == [1e-5, 1e-1] and choice["value"] == 1e-5
-    assert choice["errors"][0] < choice["errors"][1]
+    assert list(choice["candidates"]) == [1e-1, 1e-5] and choice["value"] == 1e-5
+    assert choice["errors"][1] < choice["errors"][0]
     # That of the full fit before it had seen those views, not that of the trial.
-    assert result.record["withheld_error"] != choice["errors"][0]
+    assert result.record["withheld_error"] not in choice["errors"]
     assert result.record["split"] == split.to_dict()
-    assert 0 < result.record["iterations_part"] <= 1
 
 
 def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     A, y, _ = scan
     split = withhold_views(18, fraction=0.2, seed=3)
-    recipe = Recipe(warm=10, levels=((2, 10),), rounds=3, refit=2, weights=(1e-5,))
+    recipe = Recipe(weights=(1e-5,), trial=3, warm=10, rounds=3, refit=2)
 
     def images_and_error(data):
         blind = Kept(-2 * 20)
@@ -104,7 +103,7 @@ def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
 
 def test_the_units_of_the_data_do_not_matter(scan):
     A, y, _ = scan
-    recipe = Recipe(warm=5, levels=((2, 5),), rounds=1, refit=1, weights=(1e-5,))
+    recipe = Recipe(weights=(1e-5,), trial=3, warm=5, rounds=1, refit=1)
     one, other = (inr(A, factor * y, family=FAMILY, recipe=recipe) for factor in (1.0, 64.0))
     assert torch.allclose(64 * one.image, other.image, rtol=1e-3, atol=1e-4 * other.image.max())
 
@@ -117,52 +116,72 @@ def test_observers_see_images_on_the_grid_in_every_stage(scan):
         shapes.append(tuple(step.image.shape))
         return step.loss
 
-    recipe = Recipe(warm=2, levels=((4, 2), (2, 2)), rounds=1, refit=1, weights=(0.0,))
+    recipe = Recipe(weights=(0.0,), trial=3, warm=2, rounds=1, refit=1)
     inr(A, y, family=FAMILY, recipe=recipe, observers=[Curve(measure)])
-    # A trial of 2 + 2 + 2, then 2 + 20 and a refit of 20.
-    assert len(shapes) == 6 + 42 and set(shapes) == {(36, 40)}
+    # A trial of 3, then 2 + 20 and a refit of 20.
+    assert len(shapes) == 3 + 42 and set(shapes) == {(36, 40)}
 
 
 def test_the_same_seed_gives_the_same_bits(scan):
     A, y, _ = scan
-    recipe = Recipe(warm=3, levels=((2, 3),), rounds=1, refit=1, weights=(0.0,))
+    recipe = Recipe(weights=(0.0,), trial=3, warm=3, rounds=1, refit=1)
     images = [inr(A, y, family=FAMILY, recipe=recipe, seed=seed).image for seed in (0, 0, 1)]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
 
 
-def test_an_interrupt_keeps_what_was_reached(scan):
-    A, y, _ = scan
+class Ended(Watcher):
+    """Ends the run of that number at that step, as Ctrl-C or a time budget does."""
 
-    class Impatient(Curve):
-        def observe(self, step: Step) -> str | None:
-            if step.index == 7:
-                raise KeyboardInterrupt
+    def __init__(self, fit, index, *, by_key):
+        self._fit, self._index, self._by_key = fit, index, by_key
+        self.fits = 0
+
+    def begin(self, iterations):
+        self.fits += 1
+
+    def observe(self, step):
+        if self.fits != self._fit or step.index != self._index:
             return None
-
-    recipe = Recipe(warm=5, levels=((2, 5),), rounds=1, refit=1, weights=(0.0, 1e-5))
-    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[Impatient(lambda step: 0.0)])
-    assert result.stopped_by == "interrupted" and result.iterations == 6
-    assert np.isfinite(result.image.numpy()).all()
+        if self._by_key:
+            raise KeyboardInterrupt
+        return "interrupted"
 
 
-def test_an_interrupt_of_a_later_trial_keeps_the_best_one(scan):
+@pytest.mark.parametrize("by_key", [True, False])
+@pytest.mark.parametrize("fit, index", [(1, 2), (2, 2)])
+def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, fit, index, by_key):
     A, y, _ = scan
-
-    class SecondFit(Watcher):
-        fits = 0
-
-        def begin(self, iterations: int) -> None:
-            self.fits += 1
-
-        def observe(self, step: Step) -> str | None:
-            return "interrupted" if self.fits == 2 and step.index == 2 else None
-
-    recipe = Recipe(warm=40, levels=((2, 60),), rounds=2, refit=1, weights=(1e-5, 2e-5))
-    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[SecondFit()])
-    assert result.stopped_by == "interrupted" and result.iterations == 100
-    # Two steps into the second trial the error is near 1; the record is of the image returned.
-    assert relative_error(A, result.image, y) < 0.3
+    recipe = Recipe(weights=(1e-5, 3e-6), trial=8, warm=60, rounds=2, refit=1)
+    ended = Ended(fit, index, by_key=by_key)
+    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
+    # The network has been taken to the best trial; nothing is observed, and no round is begun.
+    assert result.stopped_by == "interrupted" and ended.fits == fit and result.iterations == 60
+    assert relative_error(A, result.image, y) < 0.6
     assert result.parameters["weights"] == [1e-5]
+    assert np.isfinite(result.record["withheld_error"])
+
+
+def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
+    A, y, _ = scan
+    recipe = Recipe(weights=(1e-5,), trial=3, warm=5, rounds=2, refit=1)
+    ended = Ended(2, 17, by_key=True)
+    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
+    assert result.stopped_by == "interrupted" and result.iterations == 16
+    assert np.isfinite(result.image.numpy()).all()
+    # The fit was not judged; the trial was.
+    assert result.record["withheld_error"] == result.record["choice"]["errors"][0]
+
+
+def test_a_fit_whose_withheld_error_rises_is_ended():
+    def rounds(errors):
+        told = iter(errors)
+        judge = Judge(lambda image: next(told))
+        return [judge.overfits(torch.zeros(1)) for _ in errors]
+
+    rising = [0.5, 0.1, *[0.2] * 12]
+    assert rounds(rising).index(True) == 11
+    assert not any(rounds([0.5, 0.1, *[0.104] * 30]))
+    assert not any(rounds([1 / n for n in range(1, 40)]))
 
 
 def test_bad_arguments_are_named(scan):
@@ -177,5 +196,5 @@ def test_bad_arguments_are_named(scan):
         inr(A, y[None])
     with pytest.raises(ValueError, match="`weights` must be at least 0"):
         Recipe(weights=(-1.0,))
-    with pytest.raises(ValueError, match="`levels` must not be empty"):
-        Recipe(levels=())
+    with pytest.raises(ValueError, match="`weights` must not be empty"):
+        Recipe(weights=())

@@ -1,4 +1,4 @@
-"""The same problem at several resolutions."""
+"""Images on coarser and other grids, and parts of a problem."""
 
 from __future__ import annotations
 
@@ -18,29 +18,6 @@ def problem(shape=(30, 27), bins=45, offset=1.5):
     phantom = bump((22.0, 22.0), 0.02, center=(2.0, -1.0))
     y = torch.as_tensor(phantom.line_integrals(rays.points, rays.directions)).float()
     return Problem(A, y)
-
-
-@pytest.mark.parametrize("factor", [2, 3, 4])
-def test_a_coarse_problem_keeps_positions(factor):
-    fine = problem()
-    coarse = fine.coarsened(factor)
-    geometry = coarse.A.geometry
-    # The centre of mass of a view is the projection of the centre of the bump, on any detector.
-    u = torch.as_tensor(geometry.detector.bin_centers()).float()
-    mass = coarse.y.sum(1)
-    centers = (coarse.y * u).sum(1) / mass
-    angles = torch.as_tensor(geometry.angles).float()
-    expected = 2.0 * angles.cos() - 1.0 * angles.sin()
-    assert (centers - expected).abs().max() < 0.05
-    assert geometry.detector.pitch[0] == 2.0 * factor
-    assert geometry.detector.extent[0] >= fine.A.geometry.detector.extent[0]
-    total = mass * geometry.detector.pitch[0]
-    assert torch.allclose(total, fine.y.sum(1) * 2.0, rtol=1e-3)
-
-
-def test_factor_one_is_the_problem_itself():
-    fine = problem()
-    assert fine.coarsened(1) is fine
 
 
 def test_averaged_cells_lie_on_the_coarse_grid():

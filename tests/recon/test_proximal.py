@@ -1,16 +1,18 @@
-"""The parts of the neural recipe: its data step, and a weight that suits either loss."""
+"""Proximal steps: towards the data, without variation, by a weight that suits the rays' loss."""
 
 from __future__ import annotations
+
+from itertools import islice
 
 import pytest
 import torch
 
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
-from ctinr.operators import Gradient, Observation
+from ctinr.operators import Gradient, Observation, RampFilter
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.levels import Problem
-from ctinr.recon.recipe import DataStep, Recipe, image_weight, relative_weight
+from ctinr.recon.proximal import DataStep, image_weight, proximal_steps
 from phantoms import bump
 
 
@@ -29,7 +31,9 @@ def test_a_weight_of_the_rays_loss_is_one_of_the_image(spacing, pitch, num_views
     """The ramp-filtered loss of an image of change e is ½ κ ‖e‖², with κ as the weight has it."""
     given, change = problem(spacing, pitch, num_views)
     nothing = torch.zeros_like(given.y)
-    loss = Observation(given.A, nothing, relative_weight(given, 1.0)).loss(change)
+    ramp = RampFilter(given.A.geometry, pitch, exponent=0.5, normalised=True)
+    relative = (1 / float(given.y.square().mean().sqrt())) * ramp
+    loss = Observation(given.A, nothing, relative).loss(change)
     # What `image_weight` says of the weight that makes a loss of ½ κ ‖e‖² worth a TV of one.
     grid = given.A.domain
     variation = Gradient(grid)(change).norm(dim=0).mean() * max(grid.extent)
@@ -60,10 +64,10 @@ def test_a_weight_takes_variation_away_and_leaves_the_mean():
     assert float(smooth.mean()) == pytest.approx(float(image.mean()), rel=0.02)
 
 
-def test_a_recipe_is_checked():
-    with pytest.raises(ValueError, match="`rounds` must be at least 1"):
-        Recipe(rounds=0)
-    with pytest.raises(ValueError, match="`refit` must be at least 1"):
-        Recipe(refit=0)
-    assert Recipe(rounds=10).final(1e-5, part=0.04).rounds == 1
-    assert Recipe(rounds=10).final(1e-5, part=0.5).weights == (1e-5,)
+def test_relaxed_steps_come_to_rest_at_the_object():
+    given, image = problem()
+    relaxed = DataStep(given, 1e-7, relaxation=0.35)
+    steps = list(islice(proximal_steps(relaxed, torch.zeros_like(image)), 30))
+    assert [step.index for step in steps] == list(range(1, 31))
+    assert steps[-1].loss < 1e-3 * steps[0].loss
+    assert (steps[-1].image - image).norm() < 0.03 * image.norm()
