@@ -31,15 +31,13 @@ from ctinr.recon.fit import apply_precision, fit_steps
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import check_data
-from ctinr.recon.proximal import DataStep, proximal_steps
+from ctinr.recon.proximal import DataStep, proximal_steps, stable_length
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, withhold_views
 from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.stages import render_grid as drawn
 
-# The length of a proximal step on pixels; the network itself damps where FBP overshoots.
-RELAXATION = 0.35
 # The error on withheld views has risen when it was least so many rounds ago, and by so much.
 PATIENCE, RISE = 10, 1.05
 
@@ -165,7 +163,7 @@ def try_weights(task: Task, recipe: Recipe) -> tuple[Choice, Tensor]:
         if ended:
             raise KeyboardInterrupt
         begin = next(reversed(images.values()), task.start)
-        steps = proximal_steps(DataStep(task.fitted, weight, RELAXATION), begin)
+        steps = proximal_steps(DataStep(task.fitted, weight, stable_length(task.fitted)), begin)
         shown = (replace(step, image=_physical(step.image, task.scale)) for step in steps)
         result = run(shown, recipe.trial, task.observers)
         ended = result.stopped_by == "interrupted"
@@ -185,8 +183,11 @@ def fit_network(
 
     The error is infinite if the fit was ended before that. In a hurry there is only the warm start.
     """
-    judge = Judge(task.error)
-    blind, whole = (DataStep(part, recipe.weights[0]) for part in (task.fitted, task.whole))
+    judge = Judge(task.error, recipe.rounds)
+    weight = recipe.weights[0]
+    blind, whole = (
+        DataStep(part, weight, stable_length(part)) for part in (task.fitted, task.whole)
+    )
     stages: list[Stage | Splitting] = [warm_start(start, recipe, blind)]
     if not hurry:
         stages += [
@@ -206,19 +207,23 @@ def fit_network(
 class Judge:
     """Looks at the rounds of a fit with the eyes of the withheld views.
 
-    `measure` gives the error of an image on them.
+    `measure` gives the error of an image on them. Of all `rounds` only the second half is asked
+    whether the error rises: in the first, the noise of large steps does as it likes.
     """
 
     measure: Callable[[Tensor], float]
+    rounds: int
     errors: list[float] = field(default_factory=list)
     error: float = math.inf
 
     def overfits(self, image: Tensor) -> bool:
         """Say after a round whether the error has clearly risen, for good."""
         self.errors.append(self.measure(image))
-        best = min(self.errors)
-        late = len(self.errors) - 1 - self.errors.index(best) >= PATIENCE
-        return late and self.errors[-1] > RISE * best
+        settled = self.errors[self.rounds // 2 :]
+        if not settled:
+            return False
+        late = len(settled) - 1 - settled.index(min(settled)) >= PATIENCE
+        return late and settled[-1] > RISE * min(settled)
 
     def decides(self, image: Tensor) -> bool:
         """Remember the error of the first image of the refit, which has not seen those views."""

@@ -23,6 +23,7 @@ from ctinr.recon.tv import tv
 
 # Iterations of the denoising in a step; it starts near its end.
 DENOISING = 20
+POWER_ITERATIONS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,3 +83,19 @@ def image_weight(problem: Problem, weight: float) -> float:
     curvature = 4 * grid.cell_measure / (math.pi * num_bins * max(mean_square, 1e-30))
     num_cells = math.prod(grid.shape)
     return weight * max(grid.extent) / (num_cells * grid.cell_measure * curvature)
+
+
+@torch.no_grad()
+def stable_length(problem: Problem) -> float:
+    """Return a length of proximal steps with which they converge, at most 1.
+
+    With few views the FBP of what an image shows overshoots in some directions, several times:
+    what one view says at the finest frequencies no other view contradicts. How far is found by
+    power iteration.
+    """
+    A = problem.A
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(tuple(A.domain.shape), generator=generator).to(problem.y)
+    for _ in range(POWER_ITERATIONS):
+        image = fbp(A, A(image / image.norm())).image
+    return min(1.0, 1.6 / float(image.norm()))

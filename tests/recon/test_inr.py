@@ -173,15 +173,17 @@ def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
 
 
 def test_a_fit_whose_withheld_error_rises_is_ended():
-    def rounds(errors):
+    def ends(errors, rounds):
         told = iter(errors)
-        judge = Judge(lambda image: next(told))
+        judge = Judge(lambda image: next(told), rounds)
         return [judge.overfits(torch.zeros(1)) for _ in errors]
 
     rising = [0.5, 0.1, *[0.2] * 12]
-    assert rounds(rising).index(True) == 11
-    assert not any(rounds([0.5, 0.1, *[0.104] * 30]))
-    assert not any(rounds([1 / n for n in range(1, 40)]))
+    assert ends(rising, 1).index(True) == 11
+    assert not any(ends([0.5, 0.1, *[0.104] * 30], 1))
+    assert not any(ends([1 / n for n in range(1, 40)], 1))
+    # While steps are large, in the first half of the rounds, a rise says nothing.
+    assert not any(ends([0.01, *[0.5] * 19, *[0.1] * 20], 40))
 
 
 def test_bad_arguments_are_named(scan):

@@ -12,7 +12,7 @@ from ctinr.operators import Gradient, Observation, RampFilter
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.levels import Problem
-from ctinr.recon.proximal import DataStep, image_weight, proximal_steps
+from ctinr.recon.proximal import DataStep, image_weight, proximal_steps, stable_length
 from phantoms import bump
 
 
@@ -71,3 +71,18 @@ def test_relaxed_steps_come_to_rest_at_the_object():
     assert [step.index for step in steps] == list(range(1, 31))
     assert steps[-1].loss < 1e-3 * steps[0].loss
     assert (steps[-1].image - image).norm() < 0.03 * image.norm()
+
+
+@pytest.mark.parametrize("num_views, pitch", [(6, 1.0), (12, 1.0), (24, 0.5), (90, 1.0)])
+def test_steps_of_stable_length_do_not_diverge(num_views, pitch):
+    given, image = problem(pitch=pitch, num_views=num_views)
+    noise = (
+        0.05
+        * given.y.max()
+        * torch.randn(given.y.shape, generator=torch.Generator().manual_seed(0))
+    )
+    noisy = Problem(given.A, given.y + noise)
+    step = DataStep(noisy, 0.0, stable_length(noisy))
+    steps = list(islice(proximal_steps(step, torch.zeros_like(image)), 150))
+    assert steps[-1].loss < 1e-2 * steps[0].loss
+    assert steps[-1].loss <= steps[-50].loss
