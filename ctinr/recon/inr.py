@@ -157,13 +157,14 @@ def try_weights(task: Task, recipe: Recipe) -> tuple[Choice, Tensor]:
     """
     images: dict[float, Tensor] = {}
     ended = False
+    length = stable_length(task.fitted)
 
     def error(weight: float) -> float:
         nonlocal ended
         if ended:
             raise KeyboardInterrupt
         begin = next(reversed(images.values()), task.start)
-        steps = proximal_steps(DataStep(task.fitted, weight, stable_length(task.fitted)), begin)
+        steps = proximal_steps(DataStep(task.fitted, weight, length), begin)
         shown = (replace(step, image=_physical(step.image, task.scale)) for step in steps)
         result = run(shown, recipe.trial, task.observers)
         ended = result.stopped_by == "interrupted"
