@@ -31,7 +31,7 @@ from ctinr.recon.fit import apply_precision, fit_steps
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import check_data
-from ctinr.recon.proximal import DataStep, proximal_steps, stable_length
+from ctinr.recon.proximal import DataStep, proximal_steps
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, withhold_views
@@ -157,14 +157,14 @@ def try_weights(task: Task, recipe: Recipe) -> tuple[Choice, Tensor]:
     """
     images: dict[float, Tensor] = {}
     ended = False
-    length = stable_length(task.fitted)
+    unweighted = DataStep.of(task.fitted)
 
     def error(weight: float) -> float:
         nonlocal ended
         if ended:
             raise KeyboardInterrupt
         begin = next(reversed(images.values()), task.start)
-        steps = proximal_steps(DataStep(task.fitted, weight, length), begin)
+        steps = proximal_steps(unweighted.with_weight(weight), begin)
         shown = (replace(step, image=_physical(step.image, task.scale)) for step in steps)
         result = run(shown, recipe.trial, task.observers)
         ended = result.stopped_by == "interrupted"
@@ -186,9 +186,7 @@ def fit_network(
     """
     judge = Judge(task.error, recipe.rounds)
     weight = recipe.weights[0]
-    blind, whole = (
-        DataStep(part, weight, stable_length(part)) for part in (task.fitted, task.whole)
-    )
+    blind, whole = (DataStep.of(part, weight) for part in (task.fitted, task.whole))
     stages: list[Stage | Splitting] = [warm_start(start, recipe, blind)]
     if not hurry:
         stages += [

@@ -44,8 +44,8 @@ class Recipe:
         "auto", "float32" or "bfloat16"; see `fit`.
     """
 
-    weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
-    trial: int = 30
+    weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)
+    trial: int = 20
     warm: int = 60
     rounds: int = 80
     refit: int = 20

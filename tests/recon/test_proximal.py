@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +15,7 @@ from ctinr.operators import Gradient, Observation, RampFilter
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.levels import Problem
-from ctinr.recon.proximal import DataStep, image_weight, proximal_steps, stable_length
+from ctinr.recon.proximal import DataStep, image_weight, overlap_window, proximal_steps
 from phantoms import bump
 
 
@@ -43,32 +46,53 @@ def test_a_weight_of_the_rays_loss_is_one_of_the_image(spacing, pitch, num_views
     assert float(loss) == pytest.approx(curvature / 2 * float(change.square().sum()), rel=0.05)
 
 
-def test_a_data_step_without_a_weight_adds_the_fbp_of_the_residual():
+def test_a_data_step_without_a_weight_adds_the_fbp_of_the_residual_but_stays_nonnegative():
     given, image = problem()
     start = 0.5 * image
-    expected = start + fbp(given.A, given.y - given.A(start)).image
-    better = DataStep(given, 0.0)(start)
-    assert torch.equal(better, expected)
+    window = overlap_window(given)
+    change = fbp(given.A, given.y - given.A(start), window=window).image
+    better = DataStep(given, 0.0, window, length=1.0)(start)
+    assert torch.equal(better, (start + change).clamp(min=0))
     assert (better - image).norm() < 0.1 * (start - image).norm()
+
+
+def test_the_window_makes_the_ramp_flat_where_neighbouring_views_part():
+    given, _ = problem(num_views=22)
+    response = RampFilter(given.A.geometry, 1.0, window=overlap_window(given)).response()
+    frequency = np.linspace(0, 0.5, len(response))
+    parting = 22 / (math.pi * 56)
+    beyond = response[frequency > parting]
+    assert beyond == pytest.approx(np.full(len(beyond), parting), rel=0.01)
+    below = (frequency < parting) & (frequency > 0.02)
+    assert response[below] == pytest.approx(frequency[below], rel=0.01)
+
+
+def test_a_turn_measured_twice_overlaps_no_more_than_measured_once():
+    given, _ = problem(num_views=20)
+    angles = given.A.geometry.angles
+    turned = (*angles, *(angle + math.pi for angle in angles))
+    twice = Problem(Projector(replace(given.A.geometry, angles=turned), given.A.domain), given.y)
+    fraction = np.linspace(0, 1, 50)
+    assert overlap_window(twice)(fraction) == pytest.approx(overlap_window(given)(fraction))
 
 
 def test_a_weight_takes_variation_away_and_leaves_the_mean():
     given, image = problem()
+    step = DataStep.of(given)
     noise = 0.003 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     variation = {
-        weight: float(Gradient(given.A.domain)(DataStep(given, weight)(image + noise)).abs().sum())
-        for weight in (0.0, 0.002, 0.02)
+        weight: float(Gradient(given.A.domain)(step.with_weight(weight)(image + noise)).abs().sum())
+        for weight in (0.0, 0.01, 0.05)
     }
-    assert variation[0.02] < 0.9 * variation[0.002] < 0.9 * 0.9 * variation[0.0]
-    smooth = DataStep(given, 0.01)(image)
+    assert variation[0.05] < 0.9 * variation[0.01] < 0.9 * 0.9 * variation[0.0]
+    smooth = step.with_weight(0.01)(image)
     assert float(smooth.mean()) == pytest.approx(float(image.mean()), rel=0.02)
 
 
-def test_relaxed_steps_come_to_rest_at_the_object():
+def test_steps_soon_come_to_rest_at_the_object():
     given, image = problem()
-    relaxed = DataStep(given, 1e-7, relaxation=0.35)
-    steps = list(islice(proximal_steps(relaxed, torch.zeros_like(image)), 30))
-    assert [step.index for step in steps] == list(range(1, 31))
+    steps = list(islice(proximal_steps(DataStep.of(given, 1e-7), torch.zeros_like(image)), 10))
+    assert [step.index for step in steps] == list(range(1, 11))
     assert steps[-1].loss < 1e-3 * steps[0].loss
     assert (steps[-1].image - image).norm() < 0.03 * image.norm()
 
@@ -82,7 +106,7 @@ def test_steps_of_stable_length_do_not_diverge(num_views, pitch):
         * torch.randn(given.y.shape, generator=torch.Generator().manual_seed(0))
     )
     noisy = Problem(given.A, given.y + noise)
-    step = DataStep(noisy, 0.0, stable_length(noisy))
+    step = DataStep.of(noisy)
     steps = list(islice(proximal_steps(step, torch.zeros_like(image)), 150))
     assert steps[-1].loss < 1e-2 * steps[0].loss
     assert steps[-1].loss <= steps[-50].loss
