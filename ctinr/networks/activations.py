@@ -22,6 +22,16 @@ class Wavelet(nn.Module):
         """Return psi(scale * x)."""
         return wavelet(x, self.scale, kernel=self.kernel)
 
+    def of_product(
+        self,
+        product: Float[Tensor, "*points width"],
+        bias: Float[Tensor, " width"],
+        *,
+        dtype: torch.dtype,
+    ) -> Float[Tensor, "*points width"]:
+        """Return psi(scale * (product + bias)) in a format, in one pass over memory."""
+        return wavelet(product, self.scale, bias=bias, dtype=dtype, kernel=self.kernel)
+
     def extra_repr(self) -> str:
         """Return the parameters, for the printed network."""
         return f"scale={self.scale}, kernel={self.kernel!r}"

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctinr import checks
+from ctinr.networks.activations import Wavelet
 from ctinr.networks.linear import Linear
 
 
@@ -63,7 +64,15 @@ class CoordinateNetwork(nn.Module):
         """
         what = "a point of this network"
         checks.trailing_shape(points, "points", shape=(self.axes,), what=what)
-        return self.body(points)
+        x, layers = points, [*self.body]
+        for layer, before, after in zip(layers, [None, *layers], [*layers[1:], None], strict=False):
+            if isinstance(before, Linear) and isinstance(layer, Wavelet):
+                # In the format that the next product takes, so that it need not be converted.
+                dtype = getattr(after, "product_dtype", None) or before.bias.dtype
+                x = layer.of_product(before.product(x), before.bias, dtype=dtype)
+            elif not (isinstance(layer, Linear) and isinstance(after, Wavelet)):
+                x = layer(x)
+        return x
 
     def forward(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points channels"]:
         """Return the values at the points, for any number of leading axes."""

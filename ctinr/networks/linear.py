@@ -52,6 +52,11 @@ class Linear(nn.Module):
         """Return x W^T + b in the format of x."""
         return linear(x, self.weight, bias=self.bias, product_dtype=self.product_dtype)
 
+    def product(self, x: Float[Tensor, "*points inputs"]) -> Float[Tensor, "*points outputs"]:
+        """Return x W^T without the bias, in the format of the product."""
+        short = self.product_dtype or x.dtype
+        return functional.linear(x.to(short), self.weight.to(short))
+
     def extra_repr(self) -> str:
         """Return the sizes and the format of the product, for the printed network."""
         outputs, inputs = self.weight.shape

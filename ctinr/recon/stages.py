@@ -21,6 +21,9 @@ from ctinr.recon.penalties import Penalty
 # of which the backward pass computes the activations again.
 POINTS_AT_ONCE = 1 << 18
 
+# Steps on fewer cells than this cost hardly less, and their noise is large.
+LEAST_CELLS = 2048
+
 # From the number of steps done in a stage to the loss and the image, detached; None ends it.
 Evaluator = Callable[[int], tuple[Tensor, Tensor] | None]
 # From the image of a round to whether the stage shall end there.
@@ -91,7 +94,8 @@ class Splitting:
     rounds, steps : int
         Data steps, and optimiser steps after each.
     part : float
-        The part of the cells that a step sees, drawn at random, in (0, 1].
+        The part of the cells that a step sees, drawn at random, in (0, 1]; of a small grid
+        more, up to `LEAST_CELLS`.
     inertia : float
         What a running mean of the parameters keeps of itself in a step, in [0, 1). The data step
         is given the image of the mean network, which has far less of the noise of large steps.
@@ -136,7 +140,7 @@ class Splitting:
         like = next(network.parameters())
         points = self.grid.coordinates(like.device, like.dtype).flatten(0, -2)
         generator = torch.Generator().manual_seed(self.seed)
-        size = max(1, round(self.part * len(points)))
+        size = min(len(points), max(LEAST_CELLS, round(self.part * len(points))))
         image = target = torch.empty(0)
         mean = copy.deepcopy(network)
 

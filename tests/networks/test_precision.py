@@ -71,6 +71,21 @@ def test_network_in_bf16_is_close_and_in_float32(family) -> None:
     assert torch.equal(network(points), exact)
 
 
+@pytest.mark.parametrize("dtype", [BF16, None], ids=str)
+def test_features_are_those_of_the_layers_one_by_one(dtype) -> None:
+    network = BWReLU(width=64, linear_layers=True).build(2, generator=seeded(0))
+    set_product_dtype(network, dtype)
+    points = torch.rand(1000, 2, generator=seeded(1)) * 2 - 1
+    assert torch.equal(network.features(points), network.body(points))
+    gradients = []
+    for values in (network(points), network.output(network.body(points))):
+        parameters = list(network.parameters())
+        gradients.append(torch.autograd.grad(values.square().sum(), parameters))
+    for fused, plain in zip(*gradients, strict=True):
+        # The sum that is the gradient of a bias is rounded once, like every product.
+        assert (fused - plain).norm() <= (2**-8 if dtype else 1e-6) * plain.norm()
+
+
 def test_first_and_last_layer_keep_their_precision() -> None:
     network = BWReLU(width=8, depth=3, linear_layers=True).build(2)
     set_product_dtype(network, BF16)

@@ -113,6 +113,27 @@ def test_vmap_over_any_axis_and_either_argument_of_the_slope(kernel) -> None:
     torch.testing.assert_close(vmap(pullback, (None, 1), 1)(x[:, 0], weight)[:, 0], expected[:, 0])
 
 
+@every_kernel
+def test_a_bias_has_derivatives_like_an_addition(kernel) -> None:
+    x, bias = points(12).reshape(3, 4).requires_grad_(), torch.zeros(4, dtype=torch.float64)
+    bias.requires_grad_()
+
+    def function(x: Tensor, bias: Tensor) -> Tensor:
+        return wavelet(x, SCALE, bias=bias, kernel=kernel)
+
+    assert torch.autograd.gradcheck(function, (x, bias), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, (x, bias))
+    biases = torch.arange(8, dtype=torch.float64).reshape(2, 4) / 50
+    mapped = vmap(function, (None, 0))(x, biases)
+    torch.testing.assert_close(mapped, torch.stack([function(x, each) for each in biases]))
+    torch.testing.assert_close(vmap(function, (0, None))(x, biases[1]), function(x, biases[1]))
+
+
+def test_a_bias_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`bias` must be of shape \(4,\), the last axis of `x`"):
+        wavelet(torch.zeros(3, 4), 1.0, bias=torch.zeros(3))
+
+
 def test_only_the_input_is_kept_for_the_backward_pass() -> None:
     kept: list[Tensor] = []
     x = points().requires_grad_()

@@ -165,25 +165,26 @@ def test_torch_kernel_on_a_gpu_equals_the_cpu(dtype: torch.dtype) -> None:
     [
         ("cpu", torch.float32, "numba"),
         ("cpu", torch.float64, "numba"),
-        ("cpu", torch.bfloat16, "torch"),
+        ("cpu", torch.bfloat16, "numba"),
+        ("cpu", torch.float16, "torch"),
         ("cuda", torch.float32, "torch"),
     ],
     ids=str,
 )
 def test_auto_takes_the_first_that_can_run(device: str, dtype: torch.dtype, expected: str) -> None:
-    assert choose_kernel(device=device, dtype=dtype).name == expected
-    assert choose_kernel("torch", device=device, dtype=dtype).name == "torch"
+    assert choose_kernel(device=device, dtypes=(dtype,)).name == expected
+    assert choose_kernel("torch", device=device, dtypes=(dtype,)).name == "torch"
 
 
 def test_auto_does_without_numba_and_numba_says_what_is_missing(monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert choose_kernel(device="cpu", dtype=torch.float32).name == "torch"
+    assert choose_kernel(device="cpu", dtypes=(torch.float32,)).name == "torch"
     with pytest.raises(
         BackendUnavailable,
         match=r"(?s)numba: needs numba: pip install numba.*"
         r"torch: can run",
     ):
-        choose_kernel("numba", device="cpu", dtype=torch.float32)
+        choose_kernel("numba", device="cpu", dtypes=(torch.float32,))
 
 
 def test_a_named_kernel_never_falls_back() -> None:
@@ -192,9 +193,11 @@ def test_a_named_kernel_never_falls_back() -> None:
         match=r"(?s)`kernel` must be able to run on cuda in torch.float32; got 'numba'.*"
         r"numba: runs on cpu, not on cuda\n  torch: can run",
     ):
-        choose_kernel("numba", device="cuda", dtype=torch.float32)
-    with pytest.raises(BackendUnavailable, match=r"computes in torch.float32, torch.float64, not"):
-        wavelet(torch.zeros(2, dtype=torch.bfloat16), 1.0, kernel="numba")
+        choose_kernel("numba", device="cuda", dtypes=(torch.float32,))
+    with pytest.raises(
+        BackendUnavailable, match=r"computes in torch.float32, torch.float64, torch.bf"
+    ):
+        wavelet(torch.zeros(2, dtype=torch.float16), 1.0, kernel="numba")
 
 
 def test_bad_arguments() -> None:
@@ -208,4 +211,39 @@ def test_bad_arguments() -> None:
     with pytest.raises(TypeError, match=r"`x` must be of a floating-point type; got Tensor of sh"):
         wavelet(torch.zeros(2, dtype=torch.int64), 1.0)
     with pytest.raises(BackendUnavailable, match=r"torch.int64 is not a floating-point type"):
-        choose_kernel(device="cpu", dtype=torch.int64)
+        choose_kernel(device="cpu", dtypes=(torch.int64,))
+
+
+FORMATS = (torch.float32, torch.bfloat16)
+
+
+@every_engine
+@pytest.mark.parametrize("result", FORMATS, ids=str)
+@pytest.mark.parametrize("dtype", FORMATS, ids=str)
+def test_bias_and_formats_are_those_of_three_passes(name: str, dtype, result) -> None:
+    engine = ENGINES[name]
+    x, bias = normal(2500, 33, dtype=torch.float32).to(dtype), normal(33, dtype=torch.float32)
+    grad = normal(2500, 33, dtype=torch.float32, seed=1).to(result)
+    before = x.float() + bias
+    value = engine.value(x, SCALE, bias=bias, dtype=result)
+    assert value.dtype == result
+    assert torch.equal(value, engine.value(before, SCALE).to(result))
+    slope = engine.slope(grad, x, SCALE, bias=bias, dtype=dtype)
+    assert torch.equal(slope, engine.slope(grad.float(), before, SCALE).to(dtype))
+    assert slope.float().abs().max() > 1
+
+
+@every_engine
+def test_bfloat16_rounds_to_nearest_and_keeps_nan(name: str) -> None:
+    x = torch.cat([torch.linspace(-0.1, 3.1, 40_001), torch.tensor([math.nan, -math.nan])])
+    long, short = (ENGINES[name].value(x, 1.0, dtype=dtype) for dtype in FORMATS)
+    assert torch.equal(short[:-2], long[:-2].to(torch.bfloat16))
+    assert short[-2:].isnan().all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+def test_few_lines_and_wide_ones(rows: int) -> None:
+    x, bias = normal(rows, 20_001, dtype=torch.float32), normal(20_001, dtype=torch.float32)
+    expected = wavelet_torch.value(x, SCALE, bias=bias)
+    result = wavelet_numba.value(x, SCALE, bias=bias)
+    torch.testing.assert_close(result, expected, rtol=0, atol=ROUNDING[torch.float32] + 1e-14)

@@ -1,5 +1,6 @@
 """Engines of the activations, one file each, all with the same two functions.
 
-``value(x, scale)`` is psi(scale * x) and ``slope(grad, x, scale)`` is
-grad * scale * psi'(scale * x). Both are pure: fresh contiguous output, input untouched.
+``value(x, scale, bias, dtype)`` is psi(scale * (x + bias)) and ``slope(grad, x, scale, bias,
+dtype)`` is grad * scale * psi'(scale * (x + bias)). Both are pure: fresh contiguous output of that
+dtype, input untouched.
 """

@@ -19,8 +19,8 @@ KernelName = Literal["auto", "numba", "torch"]
 class Engine(Protocol):
     """What the module of an engine offers."""
 
-    value: Callable[[Tensor, float], Tensor]
-    slope: Callable[[Tensor, Tensor, float], Tensor]
+    value: Callable[..., Tensor]
+    slope: Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ KERNELS = (
         module="ctinr.networks.kernels.wavelet_numba",
         requires="numba",
         devices=("cpu",),
-        dtypes=(torch.float32, torch.float64),
+        dtypes=(torch.float32, torch.float64, torch.bfloat16),
     ),
     Kernel(
         name="torch",
@@ -82,16 +82,16 @@ KERNELS = (
 
 
 def choose_kernel(
-    kernel: KernelName = "auto", *, device: torch.device | str, dtype: torch.dtype
+    kernel: KernelName = "auto", *, device: torch.device | str, dtypes: tuple[torch.dtype, ...]
 ) -> Kernel:
-    """Return the engine that computes the wavelet of tensors of a device and dtype.
+    """Return the engine that computes the wavelet of tensors of a device and some formats.
 
     Parameters
     ----------
     kernel
         ``"auto"`` takes the first row of the table without an obstacle; a name takes that row.
-    device, dtype
-        Of the tensors.
+    device, dtypes
+        Of the tensors, those that are made included.
 
     Raises
     ------
@@ -103,15 +103,15 @@ def choose_kernel(
     checks.one_of(kernel, "kernel", ("auto", *(row.name for row in KERNELS)))
     device = torch.device(device)
     for row in KERNELS:
-        if kernel in ("auto", row.name) and row.obstacle(device, dtype) is None:
+        if kernel in ("auto", row.name) and _obstacle(row, device, dtypes) is None:
             return row
-    rule = f"be able to run on {device.type} in {dtype}"
-    raise checks.BackendUnavailable(
-        checks.message("kernel", rule, repr(kernel), _table(device, dtype))
-    )
+    rule = f"be able to run on {device.type} in {', '.join(map(str, dict.fromkeys(dtypes)))}"
+    rows = (f"\n  {row.name}: {_obstacle(row, device, dtypes) or 'can run'}" for row in KERNELS)
+    given = f"{kernel!r}. The kernels:" + "".join(rows)
+    raise checks.BackendUnavailable(checks.message("kernel", rule, given))
 
 
-def _table(device: torch.device, dtype: torch.dtype) -> str:
-    """Return one line for each engine: what stands in its way."""
-    rows = (f"\n  {row.name}: {row.obstacle(device, dtype) or 'can run'}" for row in KERNELS)
-    return "The kernels:" + "".join(rows)
+def _obstacle(row: Kernel, device: torch.device, dtypes: tuple[torch.dtype, ...]) -> str | None:
+    """Return the first obstacle of a row in any of the formats."""
+    obstacles = (row.obstacle(device, dtype) for dtype in dtypes)
+    return next((obstacle for obstacle in obstacles if obstacle is not None), None)

@@ -23,8 +23,14 @@ VALUES = (0.0, 1 / 12, -6 / 12, 10 / 12, -6 / 12, 1 / 12, 0.0)
 SLOPES = (1 / 6, -7 / 6, 8 / 3, -8 / 3, 7 / 6, -1 / 6)
 
 
-def value(x: Float[Tensor, "*shape"], scale: float) -> Float[Tensor, "*shape"]:
-    """Return psi(scale * x); formats shorter than float32 are evaluated in float32.
+def value(
+    x: Float[Tensor, "*shape"],
+    scale: float,
+    *,
+    bias: Float[Tensor, " width"] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Float[Tensor, "*shape"]:
+    """Return psi(scale * (x + bias)); formats shorter than float32 are evaluated in float32.
 
     Parameters
     ----------
@@ -32,8 +38,12 @@ def value(x: Float[Tensor, "*shape"], scale: float) -> Float[Tensor, "*shape"]:
         Pre-activations, any shape, no unit.
     scale
         The factor c that multiplies them.
+    bias
+        Added to x along its last axis; nothing if None.
+    dtype
+        Of the result; that of x if None.
     """
-    argument = _argument(x, scale)
+    argument = _argument(x, bias, scale)
     piece = _piece(argument)
     # Clamped, so that an infinite argument meets its slope of zero as a finite number.
     inside = argument.clamp(BREAKPOINTS[0], BREAKPOINTS[-1])
@@ -41,21 +51,31 @@ def value(x: Float[Tensor, "*shape"], scale: float) -> Float[Tensor, "*shape"]:
         _look_up(argument.new_tensor(table), piece)
         for table in ((0.0, *BREAKPOINTS), (0.0, *VALUES), (0.0, *SLOPES, 0.0))
     )
-    return torch.addcmul(height, incline, inside - start).to(x.dtype)
+    return torch.addcmul(height, incline, inside - start).to(dtype or x.dtype)
 
 
 def slope(
-    grad: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], scale: float
+    grad: Float[Tensor, "*shape"],
+    x: Float[Tensor, "*shape"],
+    scale: float,
+    *,
+    bias: Float[Tensor, " width"] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "*shape"]:
-    """Return grad * scale * psi'(scale * x), with psi' continuous from the right at the kinks."""
-    argument = _argument(x, scale)
+    """Return grad * scale * psi'(scale * (x + bias)), with psi' continuous from the right.
+
+    `dtype` is that of the result; that of grad if None.
+    """
+    argument = _argument(x, bias, scale)
     slopes = argument.new_tensor((0.0, *SLOPES, 0.0)) * scale
-    return grad.contiguous() * _look_up(slopes, _piece(argument)).to(grad.dtype)
+    wide = grad.contiguous().to(argument.dtype)
+    return (wide * _look_up(slopes, _piece(argument))).to(dtype or grad.dtype)
 
 
-def _argument(x: Tensor, scale: float) -> Tensor:
-    """Return scale * x, contiguous, in float32 or better."""
-    return x.contiguous().to(torch.promote_types(x.dtype, torch.float32)) * scale
+def _argument(x: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    """Return scale * (x + bias), contiguous, in float32 or better."""
+    wide = x.contiguous().to(torch.promote_types(x.dtype, torch.float32))
+    return (wide if bias is None else wide + bias.to(wide.dtype)) * scale
 
 
 def _piece(argument: Tensor) -> Tensor:
