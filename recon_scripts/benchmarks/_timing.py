@@ -63,13 +63,15 @@ def publish(title: str, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=2) + "\n")
 
 
-def parse(description: str) -> argparse.Namespace:
+def parse(description: str, *, more: str | None = None) -> argparse.Namespace:
     """Return the options that every benchmark has, and keep memory as the commands do.
 
-    All contenders profit from that alike.
+    All contenders profit from that alike. A benchmark that can do `more` says what that is.
     """
     keep_freed_memory()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
+    if more is not None:
+        parser.add_argument("--more", action="store_true", help=more)
     return parser.parse_args()

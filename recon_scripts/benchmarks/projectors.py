@@ -48,9 +48,11 @@ class Case:
         return FanBeam(angles, Detector(self.bins, 1.5), *self.distances)
 
 
-SIZES = ((512, 100), (512, 720), (1024, 1000))
-CASES = [Case(beam, *size, n) for beam, size, n in product(("parallel", "fan"), SIZES, (1, 8))]
-SMOKE = [Case(beam, 32, 6, n) for beam, n in product(("parallel", "fan"), (1, 3))]
+BEAMS, SIZES, LARGE = ("parallel", "fan"), ((512, 100), (512, 720)), (1024, 1000)
+CASES = [Case(beam, *size, 1) for beam, size in product(BEAMS, SIZES)]
+MORE = [Case(beam, *size, 8) for beam, size in product(BEAMS, SIZES)]
+MORE += [Case(beam, *LARGE, n) for beam, n in product(BEAMS, (1, 8))]
+SMOKE = [Case(beam, 32, 6, n) for beam, n in product(BEAMS, (1, 3))]
 
 
 def ours(case: Case, images: torch.Tensor, backend: str) -> Pair:
@@ -114,9 +116,9 @@ def timed(case: Case, rounds: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Time every engine on every case and publish seconds and ratios."""
-    options = parse(__doc__ or "")
+    options = parse(__doc__ or "", more="batches of eight images and 1024² cells too: ten minutes")
     rows = []
-    for case in SMOKE if options.smoke else CASES:
+    for case in SMOKE if options.smoke else CASES + MORE * options.more:
         rows += timed(case, rounds=2 if options.smoke else 5)
     publish("Projectors: float32, median", rows, options.out)
 
