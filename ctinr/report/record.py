@@ -48,7 +48,8 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    # What is installed under one number differs: "+cu130" or "+cpu" says which build it is.
+    return found | {"torch": str(torch.__version__)}
 
 
 def plain(value: Any) -> Any:

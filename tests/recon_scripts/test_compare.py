@@ -14,7 +14,7 @@ import torch
 from ctinr.data import read_scan, write_scan
 from ctinr.metrics import psnr
 from ctinr.projectors.registry import Backend
-from ctinr.report import store
+from ctinr.report import store, wording
 from recon_scripts import compare, demo, reconstruct
 from recon_scripts._jobs import data_range_of, jobs_of
 from recon_scripts._methods import methods_named
@@ -313,7 +313,7 @@ def test_no_digit_is_lost_on_a_narrow_terminal(run_compare, capsys, monkeypatch,
     numbers = metrics_in(folder)["methods"]
     for name in ("fbp", "tv", "inr"):
         assert f"{numbers[name]['psnr']:.2f}" in shown
-        assert f"{numbers[name]['peak_memory_bytes'] / 1e6:.0f} MB" in shown
+        assert wording.memory(numbers[name]["peak_memory_bytes"]) in shown
 
 
 def test_the_paper_has_its_own_range(tmp_path):
