@@ -14,7 +14,7 @@ import torch
 from ctinr import checks
 from ctinr.data import Scan
 from ctinr.projectors import Projector, available_backends
-from ctinr.recon.selection import withhold_views
+from ctinr.recon.selection import split_views
 from ctinr.report import Comparison, Cost, measured_cost, run_record
 from recon_scripts._jobs import Job, Outcome, data_range_of, require_truth, run_all
 from recon_scripts._methods import Task
@@ -60,7 +60,7 @@ def compare(
     engine = A.backend(y.device, y.dtype).name
     with display.stage(f"Preparing the engine {engine}"), measured_cost() as preparing:
         prepare(A, y)
-    split = withhold_views(scan.num_views, seed=settings.seed, angles=scan.geometry.angles)
+    split = split_views(scan.geometry, seed=settings.seed)
     task = Task(A, y, split, settings.options, seed=settings.seed, smoke=settings.smoke)
     outcome = run_all(scan, jobs, task, display=display)
     record = record_of(

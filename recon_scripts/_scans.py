@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 import phantoms
 from ctinr import checks
 from ctinr.data import Noise, Scan, read_scan, reader_of, scan_from_image, simulated_scan
-from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from ctinr.projectors import Projector
 from recon_scripts._options import ScanOptions
+from recon_scripts._setups import Setup
 
 if TYPE_CHECKING:
     from recon_scripts.simulate import Simulate
@@ -101,18 +101,23 @@ def coarsened(scan: Scan, factor: int) -> Scan:
 
 
 def phantom_scan(
-    name: str, *, size: int, views: int, photons: float | None = None, seed: int = 0
+    name: str,
+    *,
+    size: int,
+    views: int,
+    photons: float | None = None,
+    seed: int = 0,
+    setup: Setup | None = None,
 ) -> Scan:
     """Return a scan of a phantom by exact line integrals; 0 photons stand for no noise."""
     checks.count(views, "views")
     phantom = phantoms.by_name(name, seed)
     spacing = 2 * phantom.radius * MARGIN / checks.count(size, "size", least=16)
-    bins = int(np.ceil(size * MARGIN))
-    geometry = ParallelBeam(equal_angles(views), Detector(bins, spacing))
+    grid = Grid((size, size), spacing)
     scan = simulated_scan(
         phantom.line_integrals,
-        geometry,
-        Grid((size, size), spacing),
+        (setup or Setup()).geometry(grid, views=views),
+        grid,
         truth=torch.as_tensor(phantom.raster((size, size), spacing)),
         noise=noise_of(photons, seed),
     )
@@ -135,8 +140,17 @@ def simulated(options: Simulate) -> Scan:
         rule = "be left out unless a picture is scanned"
         checks.require(options.protocol is None, "protocol", rule, options.protocol, remedy)
         return phantom_scan(
-            options.object, size=size, views=views, photons=options.photons, seed=options.seed
+            options.object,
+            size=size,
+            views=views,
+            photons=options.photons,
+            seed=options.seed,
+            setup=Setup(options.beam, options.source_distance, options.detector_distance),
         )
+    for name in ("beam", "source_distance", "detector_distance"):
+        remedy = "A picture is scanned by a parallel beam."
+        rule, given = "be left out unless a phantom is scanned", getattr(options, name)
+        checks.require(given in (None, "parallel"), name, rule, given, remedy)
     if not Path(options.object).exists():
         rule = f"name a picture or one of the phantoms {', '.join(phantoms.catalogue)}"
         raise ValueError(checks.message("object", rule, repr(options.object)))

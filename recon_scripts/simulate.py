@@ -19,7 +19,13 @@ class Simulate:
     object: Annotated[str, Positional, arg(metavar="[OBJECT]")] = "forbild-thorax"
     """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan, …; info lists them."""
     views: int = 60
-    """Number of views over the half turn."""
+    """Number of views over the half turn, of a fan over the whole turn."""
+    beam: Literal["parallel", "fan-flat", "fan-curved"] = "parallel"
+    """Parallel, or a fan onto a flat or a curved detector."""
+    source_distance: Annotated[float | None, Described] = None
+    """Of a fan: from the source to the axis of rotation, mm (default: twice the image's side)."""
+    detector_distance: Annotated[float | None, Described] = None
+    """Of a fan: from the axis of rotation to the detector, mm (default: the image's side)."""
     photons: Annotated[float | None, Described] = None
     """Photons a bin counts without the object (default: 1e5); 0 for data without noise."""
     size: Annotated[int | None, Described] = None

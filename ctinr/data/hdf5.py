@@ -16,13 +16,14 @@ from ctinr import checks
 from ctinr.data.files import naming, replacing
 from ctinr.data.hdf5_access import built, dataset, field_names, opened, text_attribute, values
 from ctinr.data.scan import Scan
-from ctinr.geometry import Detector, Grid, ParallelBeam
+from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam
 
 if TYPE_CHECKING:
     import h5py
 
 FORMAT = "ctinr-scan"
 VERSION = 1
+DISTANCES = ("source_distance", "detector_distance")
 NO_UNIT, MILLIMETRE, RADIAN, PER_MILLIMETRE = "1", "mm", "rad", "1/mm"
 
 
@@ -57,13 +58,9 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
         built(partial, libver=("v108", "v108")) as file,
     ):
         file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
-        detector, grid = scan.geometry.detector, scan.grid
+        grid = scan.grid
         _put(file, "sinogram", scan.sinogram, units=NO_UNIT, axes="angle u")
-        file.create_group("geometry").attrs["beam"] = np.bytes_("parallel")
-        _put(file, "geometry/angles", np.asarray(scan.geometry.angles), units=RADIAN)
-        _put(file, "geometry/detector/shape", np.asarray(detector.shape), units=NO_UNIT)
-        _put(file, "geometry/detector/pitch", np.asarray(detector.pitch), units=MILLIMETRE)
-        _put(file, "geometry/detector/offset", np.asarray(detector.offset), units=MILLIMETRE)
+        _put_beam(file, scan.geometry)
         _put(file, "grid/shape", np.asarray(grid.shape), units=NO_UNIT)
         _put(file, "grid/spacing", np.asarray(grid.spacing), units=MILLIMETRE)
         _put(file, "grid/center", np.asarray(grid.center), units=MILLIMETRE)
@@ -94,6 +91,7 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
             "sinogram": _take(file, "sinogram", NO_UNIT),
             "truth": _take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
             "angles": _take(file, "geometry/angles", RADIAN),
+            "fan": _fan_values(file),
             "detector": _lengths(file, "geometry/detector", ("pitch", "offset")),
             "grid": _lengths(file, "grid", ("spacing", "center")),
             "metadata": {name: _restored(dataset(file, f"metadata/{name}")) for name in names},
@@ -108,10 +106,12 @@ def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
         placed = Detector(*parts["detector"])
     with naming(path, _fields("grid", ("shape", "spacing", "center"))):
         cells = Grid(*parts["grid"])
-    with naming(path, _fields("geometry", ("angles",)) | _fields("", ("sinogram", "truth"))):
+    with naming(
+        path, _fields("geometry", ("angles", *DISTANCES)) | _fields("", ("sinogram", "truth"))
+    ):
         return Scan(
             sinogram=torch.from_numpy(parts["sinogram"]),
-            geometry=ParallelBeam(parts["angles"].tolist(), placed),
+            geometry=_beam(parts["angles"].tolist(), placed, parts["fan"]),
             grid=cells,
             truth=None if truth is None else torch.from_numpy(truth),
             metadata=parts["metadata"],
@@ -140,11 +140,45 @@ def _check_schema(file: h5py.File) -> None:
     rule, remedy = f"name a file of schema version {VERSION} at most", "Update ctinr to read it."
     checks.require(int(version) <= VERSION, "path", rule, f"'{name}' of version {version}", remedy)
     beam = text_attribute(file["geometry"], "beam") if "geometry" in file else None
-    rule = "name a file whose attribute /geometry `beam` is 'parallel'"
-    checks.require(beam == "parallel", "path", rule, f"'{name}' with {beam!r}")
+    rule = "name a file whose attribute /geometry `beam` is 'parallel' or 'fan'"
+    checks.require(beam in ("parallel", "fan"), "path", rule, f"'{name}' with {beam!r}")
 
 
-def _put(file: h5py.File, name: str, data: Any, *, units: str, axes: str = "") -> None:
+def _put_beam(file: h5py.File, geometry: Beam) -> None:
+    group, detector = file.create_group("geometry"), geometry.detector
+    group.attrs["beam"] = np.bytes_("fan" if isinstance(geometry, FanBeam) else "parallel")
+    _put(group, "angles", np.asarray(geometry.angles), units=RADIAN)
+    _put(group, "detector/shape", np.asarray(detector.shape), units=NO_UNIT)
+    _put(group, "detector/pitch", np.asarray(detector.pitch), units=MILLIMETRE)
+    _put(group, "detector/offset", np.asarray(detector.offset), units=MILLIMETRE)
+    if isinstance(geometry, FanBeam):
+        group.attrs["detector"] = np.bytes_("curved" if geometry.curved else "flat")
+        for name in DISTANCES:
+            _put(group, name, np.asarray([getattr(geometry, name)]), units=MILLIMETRE)
+
+
+def _fan_values(file: h5py.File) -> dict[str, Any]:
+    """Return what a fan has besides its angles and detector; nothing for a parallel beam."""
+    if text_attribute(file["geometry"], "beam") != "fan":
+        return {}
+    kind = text_attribute(file["geometry"], "detector")
+    rule = "name a file whose attribute /geometry `detector` is 'flat' or 'curved'"
+    checks.require(kind in ("flat", "curved"), "path", rule, f"'{file.filename}' with {kind!r}")
+    distances = {}
+    for name in DISTANCES:
+        stored = _take(file, f"geometry/{name}", MILLIMETRE)
+        rule = f"name a file whose field /geometry/{name} holds one number"
+        given = f"'{file.filename}' with {stored.size}"
+        checks.require(stored.size == 1, "path", rule, given)
+        distances[name] = float(stored.item())
+    return {**distances, "curved": kind == "curved"}
+
+
+def _beam(angles: list[float], detector: Detector, fan: dict[str, Any]) -> Beam:
+    return FanBeam(angles, detector, **fan) if fan else ParallelBeam(angles, detector)
+
+
+def _put(file: h5py.Group, name: str, data: Any, *, units: str, axes: str = "") -> None:
     if hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
     field = file.create_dataset(name, data=data, chunks=True, fletcher32=True)

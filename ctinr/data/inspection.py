@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
 
 # Bins at either end that should see nothing but air, as a fraction of the detector.
 EDGE = 0.02
@@ -25,7 +25,7 @@ MOST_VIEWS_OF_A_GLANCE, GLANCE = 8, np.deg2rad(6.4)
 
 
 def suspicions(
-    sinogram: np.ndarray, geometry: ParallelBeam, grid: Grid, *, simulated: bool = False
+    sinogram: np.ndarray, geometry: Beam, grid: Grid, *, simulated: bool = False
 ) -> tuple[str, ...]:
     """Return what is odd about line integrals of shape (angle, u), one sentence each."""
     found = (
@@ -36,7 +36,9 @@ def suspicions(
         _cut_off(sinogram),
         _narrow(geometry, grid),
         _repeated(geometry),
-        _missing_angles(geometry),
+        _unseen_lines(geometry, grid)
+        if isinstance(geometry, FanBeam)
+        else _missing_angles(geometry),
     )
     return tuple(sentence for sentence in found if sentence)
 
@@ -126,7 +128,7 @@ def _carried(sinogram: np.ndarray) -> np.ndarray:
     return np.minimum(sinogram[:, :num].mean(axis=1), sinogram[:, :outer].mean(axis=1))
 
 
-def _narrow(geometry: ParallelBeam, grid: Grid) -> str:
+def _narrow(geometry: Beam, grid: Grid) -> str:
     radius, reach = geometry.field_of_view, min(grid.extent) / 2
     if radius >= 0.75 * reach:
         return ""
@@ -136,17 +138,39 @@ def _narrow(geometry: ParallelBeam, grid: Grid) -> str:
     )
 
 
-def _repeated(geometry: ParallelBeam) -> str:
-    turned = np.asarray(geometry.angles) % np.pi
+def _period(geometry: Beam) -> float:
+    """Return the angle after which a view comes again, in the parallel beam mirrored."""
+    return 2 * np.pi if isinstance(geometry, FanBeam) else np.pi
+
+
+def _repeated(geometry: Beam) -> str:
+    period = _period(geometry)
+    turned = np.asarray(geometry.angles) % period
     order = np.argsort(turned)
-    steps = np.diff(np.append(turned[order], turned[order[0]] + np.pi))
+    steps = np.diff(np.append(turned[order], turned[order[0]] + period))
     same = np.flatnonzero(steps < SAME_ANGLE) if len(turned) > 1 else np.array([], dtype=int)
     if not len(same):
         return ""
+    mirrored = "" if isinstance(geometry, FanBeam) else ", possibly mirrored"
     first, second = sorted((int(order[same[0]]), int(order[(same[0] + 1) % len(order)])))
     return (
-        f"{len(same)} of the {len(turned)} views repeat another one, possibly mirrored; view "
+        f"{len(same)} of the {len(turned)} views repeat another one{mirrored}; view "
         f"{second} repeats view {first}. There are {len(turned) - len(same)} distinct views."
+    )
+
+
+def _unseen_lines(geometry: FanBeam, grid: Grid) -> str:
+    turned = np.sort(np.asarray(geometry.angles) % (2 * np.pi))
+    steps = np.diff(turned, append=turned[0] + 2 * np.pi)
+    seen = 2 * np.pi - float(steps.max()) + float(np.median(steps))
+    reach = min(max(grid.extent) / 2, geometry.field_of_view)
+    wanted = np.pi + 2 * float(np.arcsin(reach / geometry.source_distance))
+    if len(steps) < 3 or seen >= wanted - SAME_ANGLE:
+        return ""
+    return (
+        f"The views cover {np.rad2deg(seen):.4g}° of the turn and a fan needs a half turn and its "
+        f"own angle, {np.rad2deg(wanted):.4g}°: some lines through the grid are not measured, and "
+        "edges along them cannot be recovered."
     )
 
 

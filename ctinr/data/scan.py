@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.inspection import suspicions
-from ctinr.geometry import Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid
 
 # What a file's metadata may be made of.
 Plain = str | bool | int | float | tuple[Any, ...]
@@ -29,7 +29,7 @@ class Scan:
     ----------
     sinogram : Tensor, shape (angle, u)
         Line integrals of the attenuation, without unit; float32 or float64.
-    geometry : ParallelBeam
+    geometry : ParallelBeam or FanBeam
         The ray of every value; mm and radians.
     grid : Grid
         The cells proposed for the reconstruction; mm.
@@ -49,14 +49,15 @@ class Scan:
     """
 
     sinogram: Float[Tensor, "angle u"]
-    geometry: ParallelBeam
+    geometry: Beam
     grid: Grid
     truth: Float[Tensor, "y x"] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.geometry, ParallelBeam):
-            raise TypeError(checks.message("geometry", "be a ParallelBeam", self.geometry))
+        if not isinstance(self.geometry, Beam):
+            rule = "be a ParallelBeam or FanBeam"
+            raise TypeError(checks.message("geometry", rule, self.geometry))
         if not isinstance(self.grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", self.grid))
         checks.require(len(self.grid.shape) == 2, "grid", "have two axes", repr(self.grid.shape))

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.scan import Scan
-from ctinr.geometry import Detector, Grid, ParallelBeam
+from ctinr.geometry import Beam, Detector, Grid
 from ctinr.operators import BlockAverage, LinearOperator
 
 # Makes the operator of a geometry and a grid; `ctinr.projectors.Projector` is one.
-Project = Callable[[ParallelBeam, Grid], LinearOperator]
+Project = Callable[[Beam, Grid], LinearOperator]
 # The exact integrals along lines, given points and directions of shape (..., 2), (x, y), mm.
 LineIntegrals = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -111,7 +111,7 @@ def simulate(
 
 def simulated_scan(
     line_integrals_of: LineIntegrals,
-    geometry: ParallelBeam,
+    geometry: Beam,
     grid: Grid,
     *,
     truth: Any = None,
@@ -125,7 +125,7 @@ def simulated_scan(
     line_integrals_of : callable
         Maps points and directions, arrays of shape (..., 2) in the order (x, y), mm, to the
         integrals along those lines, such as the method `line_integrals` of a phantom.
-    geometry : ParallelBeam
+    geometry : ParallelBeam or FanBeam
         The rays.
     grid : Grid
         The cells proposed for the reconstruction.
@@ -160,7 +160,7 @@ def projected_scan(
     project: Project,
     image: Float[Tensor, "y x"],
     *,
-    geometry: ParallelBeam,
+    geometry: Beam,
     grid: Grid,
     noise: Noise | None = None,
     inverse_crime: bool = False,
@@ -174,7 +174,7 @@ def projected_scan(
     image : Tensor of shape (factor · y, factor · x)
         The object, 1/mm, on the grid with its cells split by a whole factor of at least 2. Each
         bin is split likewise and its intensities averaged.
-    geometry : ParallelBeam
+    geometry : ParallelBeam or FanBeam
         The rays.
     grid : Grid
         The cells proposed for the reconstruction. The truth on it is the mean over each cell.
@@ -199,7 +199,7 @@ def projected_scan(
 
 def _scan(
     integrals: Tensor,
-    geometry: ParallelBeam,
+    geometry: Beam,
     grid: Grid,
     *,
     truth: Tensor | None,
@@ -235,7 +235,7 @@ def _refinement(image: Tensor, grid: Grid, inverse_crime: bool) -> int:
     return factor
 
 
-def _finer_bins(geometry: ParallelBeam, factor: int) -> ParallelBeam:
+def _finer_bins(geometry: Beam, factor: int) -> Beam:
     """Return the geometry with every bin split into `factor`."""
     bins, pitch = geometry.detector.shape[0], geometry.detector.pitch[0]
     detector = Detector(bins * factor, pitch / factor, geometry.detector.offset)

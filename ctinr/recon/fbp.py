@@ -17,9 +17,9 @@ from ctinr import checks
 from ctinr.geometry import FanBeam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator, RampFilter
 from ctinr.operators.filters import Window, ramp_kernel
-from ctinr.recon.problem import check_data, grid_of, scan_of
+from ctinr.recon.problem import batch_shape, beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.views import Arc, fan_shares, view_weights
+from ctinr.recon.views import Arc, UnseenLines, fan_shares, view_weights
 
 # A fan is widened no further than to this angle from the central ray, short of a quarter turn.
 WIDEST = 1.4
@@ -72,7 +72,7 @@ def fbp(
     doi:10.1137/1.9780898719277.
     """
     begun = time.perf_counter()
-    geometry, grid = scan_of(A), grid_of(A)
+    geometry, grid = beam_of(A), grid_of(A)
     check_data(A, y)
     with torch.no_grad():
         if isinstance(geometry, FanBeam):
@@ -88,6 +88,17 @@ def fbp(
         method="FBP",
         parameters={"window": name, "cutoff": cutoff},
     )
+
+
+def rough_image(A: LinearOperator, y: Tensor) -> Tensor:
+    """Return where a method that iterates may start: the filtered backprojection, or zeros.
+
+    Zeros where the views of a fan leave lines unseen, which `fbp` refuses.
+    """
+    try:
+        return fbp(A, y).image
+    except UnseenLines:
+        return y.new_zeros((*batch_shape(A, y), *A.domain.shape))
 
 
 def _ramped(

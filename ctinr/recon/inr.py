@@ -34,7 +34,7 @@ from ctinr.recon.problem import check_data
 from ctinr.recon.proximal import DataStep, proximal_steps
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, withhold_views
+from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, split_views
 from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.stages import render_grid as drawn
 
@@ -97,8 +97,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     check_data(A, y)
     checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
     recipe = recipe or Recipe()
-    angles = A.geometry.angles
-    split = split or withhold_views(len(angles), seed=seed, angles=angles)
+    split = split or split_views(A.geometry, seed=seed)
     task = Task.of(Problem(A, y), split, observers)
     choice, start = try_weights(task, recipe)
     used = recipe.of_weight(choice.value)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid
 from ctinr.operators import LinearOperator
 
 
@@ -43,18 +43,13 @@ def item_sums(values: Tensor, num_axes: int) -> Tensor:
     return values.sum(dim=tuple(range(-num_axes, 0)), dtype=torch.float64)
 
 
-def beam_of(A: LinearOperator) -> ParallelBeam:
-    """Return the geometry of a parallel projector; a TypeError tells that A is none."""
+def beam_of(A: LinearOperator) -> Beam:
+    """Return the geometry of a projector; a TypeError tells that A is none."""
     geometry = A.range
-    if not isinstance(geometry, ParallelBeam):
-        rule = "be a projector, whose range is a ParallelBeam"
+    if not isinstance(geometry, Beam):
+        rule = "be a projector, whose range is a ParallelBeam or FanBeam"
         raise TypeError(checks.message("A", rule, f"an operator on {type(geometry).__name__}"))
     return geometry
-
-
-def scan_of(A: LinearOperator) -> ParallelBeam | FanBeam:
-    """Return the geometry of a projector of any beam; a TypeError tells that A is none."""
-    return A.range if isinstance(A.range, FanBeam) else beam_of(A)
 
 
 def grid_of(A: LinearOperator) -> Grid:

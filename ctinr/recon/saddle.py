@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ctinr.geometry import ParallelBeam
+from ctinr.geometry import Beam
 from ctinr.operators import Gradient, LinearOperator
 from ctinr.recon.problem import item_sums
 
@@ -118,7 +118,7 @@ def data_metric(A: LinearOperator, y: Tensor) -> Tensor:
     Where A is a projector, AᵀA blurs by one over the frequency, and the ramp along u undoes it;
     its start is lifted, as a view of finite width blurs no further. Elsewhere it is one.
     """
-    if not isinstance(A.range, ParallelBeam):
+    if not isinstance(A.range, Beam):
         return y.new_ones(1)
     num_bins = A.range.shape[-1]
     frequency = torch.arange(num_bins // 2 + 1, device=y.device, dtype=y.dtype)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ctinr.operators import Gradient, LinearOperator
 from ctinr.operators.filters import WINDOWS
-from ctinr.recon.fbp import fbp
+from ctinr.recon.cgls import cgls
+from ctinr.recon.fbp import rough_image
 from ctinr.recon.problem import grid_of
 from ctinr.recon.run import Observer, Reconstruction, run
 from ctinr.recon.saddle import data_norm
@@ -24,6 +25,8 @@ WEIGHTS = tuple(2.0**-exponent for exponent in range(3, 27, 2))
 FACTORS = (2.0, math.sqrt(2.0))
 # What it takes to tell neighbouring weights apart: errors within 0.5 % of those at the end.
 TRIAL_ITERATIONS = 80
+# Iterations to an image with most of the object's variation, where there is no analytic inverse.
+ROUGH = 8
 
 
 def best_filter(error: Callable[[tuple[str, float]], float], rule: str) -> Choice:
@@ -95,8 +98,10 @@ def largest_weight(A: LinearOperator, y: Tensor) -> float:
     What the misfit gains, at first, on the way from the best constant image to the filtered
     backprojection, divided by what the variation loses.
     """
-    constant, image = y.new_ones(tuple(A.domain.shape)), fbp(A, y).image
-    grid = grid_of(A)
+    constant, grid = y.new_ones(tuple(A.domain.shape)), grid_of(A)
+    image = rough_image(A, y)
+    if not image.any():
+        image = cgls(A, y, iterations=ROUGH).image
     variation = Gradient(grid)(image).norm(dim=-3).sum(dtype=torch.float64) * grid.cell_measure
     A_constant, A_image = A(constant), A(image)
     value = (A_constant * y).sum((-2, -1), keepdim=True) / A_constant.square().sum()

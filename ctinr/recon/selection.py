@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.geometry import Beam, FanBeam
 from ctinr.operators import LinearOperator
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import of_views
@@ -48,12 +49,25 @@ class Split:
         return {"fitted": list(self.fitted), "withheld": list(self.withheld)}
 
 
+def split_views(geometry: Beam, *, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Return the split of the views of a geometry; see `withhold_views`.
+
+    Views of a fan from opposite sides share one line and stand for themselves.
+    """
+    half_turns = 2 if isinstance(geometry, FanBeam) else 1
+    angles = geometry.angles
+    return withhold_views(
+        len(angles), fraction=fraction, seed=seed, angles=angles, half_turns=half_turns
+    )
+
+
 def withhold_views(
     num_views: int,
     *,
     fraction: float = 0.1,
     seed: int = 0,
     angles: Sequence[float] | None = None,
+    half_turns: int = 1,
 ) -> Split:
     """Return a split that withholds some views, spread over all of them.
 
@@ -72,6 +86,8 @@ def withhold_views(
         Decides the places; the same seed gives the same views.
     angles : sequence of float, optional
         The angle of every view, radians. Without them the views are taken to be in order.
+    half_turns : int
+        After how many half turns a direction comes again: 1, or 2 for a fan.
 
     Raises
     ------
@@ -82,7 +98,11 @@ def withhold_views(
     num_views = checks.count(num_views, "num_views", least=3)
     part = checks.fraction(fraction, "fraction")
     checks.require(part <= 0.5, "fraction", "be at most 0.5", fraction)
-    group = np.arange(num_views) if angles is None else _directions_in_order(angles, num_views)
+    group = np.arange(num_views)
+    if angles is not None:
+        rule = f"be one for each of the {num_views} views"
+        checks.require(len(angles) == num_views, "angles", rule, f"{len(angles)} angles")
+        group = distinct_directions(angles, half_turns=half_turns)[1]
     num_groups = int(group.max()) + 1
     remedy = "Views of one direction modulo π count once."
     checks.require(num_groups >= 3, "angles", "have 3 directions or more", num_groups, remedy)
@@ -91,12 +111,6 @@ def withhold_views(
     places = np.arange(num_withheld) + generator.uniform(0.25, 0.75, num_withheld)
     chosen = np.isin(group, (places * num_groups / num_withheld).astype(int))
     return Split(tuple(np.flatnonzero(~chosen).tolist()), tuple(np.flatnonzero(chosen).tolist()))
-
-
-def _directions_in_order(angles: Sequence[float], num_views: int) -> np.ndarray:
-    rule = f"be one for each of the {num_views} views"
-    checks.require(len(angles) == num_views, "angles", rule, f"{len(angles)} angles")
-    return distinct_directions(angles)[1]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import metrics
+from ctinr.geometry import ParallelBeam
 from ctinr.operators import LinearOperator, RampFilter
 from ctinr.recon.fbp import fbp
 from ctinr.recon.left_out import LEFT_OUT_RULE, LeftOutRays
@@ -25,7 +26,7 @@ from ctinr.recon.search import (
     strongest_alike,
     view_squares,
 )
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, withhold_views
+from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, split_views
 from ctinr.recon.tv import tv
 
 STRONGEST_RULE = "strongest weight as good on the withheld views as the best, to one standard error"
@@ -42,8 +43,9 @@ def tuned_fbp(
     """Reconstruct by filtered backprojection with the window and the cut-off chosen from the data.
 
     The choice is the one of least image error, estimated by leaving out each ray in turn; see
-    `ctinr.recon.left_out` for why not on withheld views. The error on withheld views that is
-    reported is that of an image made, with that choice, of the other views.
+    `ctinr.recon.left_out` for why not on withheld views. That estimate rests on the parallel
+    beam; for a fan the choice is the least error on withheld views. The error on withheld views
+    that is reported is that of an image made, with that choice, of the other views.
 
     Parameters
     ----------
@@ -68,25 +70,37 @@ def tuned_fbp(
         As for `fbp` and `withhold_views`.
     """
     begun = time.perf_counter()
-    geometry, grid = beam_of(A), grid_of(A)
+    geometry = beam_of(A)
     check_data(A, y)
-    rays = LeftOutRays(y, geometry, grid)
+    split = split or split_views(geometry)
+    fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
 
-    def error(candidate: tuple[str, float]) -> float:
+    def withheld_error(candidate: tuple[str, float]) -> float:
+        window, cutoff = candidate
+        judged = fbp(*fitted, window=window, cutoff=cutoff).image
+        return relative_error(withheld[0], judged, withheld[1])
+
+    choice = _filter_choice(A, y, withheld_error)
+    window, cutoff = choice.value
+    record = {"withheld_error": withheld_error(choice.value), "split": split.to_dict()}
+    return _with_choice(fbp(A, y, window=window, cutoff=cutoff), choice, record, begun)
+
+
+def _filter_choice(
+    A: LinearOperator, y: Tensor, withheld_error: Callable[[tuple[str, float]], float]
+) -> Choice:
+    """Return the choice of a window and a cut-off by the rule that the beam allows."""
+    geometry = beam_of(A)
+    if not isinstance(geometry, ParallelBeam):
+        return best_filter(withheld_error, WITHHELD_RULE)
+    rays = LeftOutRays(y, geometry, grid_of(A))
+
+    def left_out_error(candidate: tuple[str, float]) -> float:
         window, cutoff = candidate
         ramp = RampFilter(geometry, geometry.detector.pitch[0], window=window, cutoff=cutoff)
         return rays.error(fbp(A, y, window=window, cutoff=cutoff).image, ramp)
 
-    split = split or withhold_views(geometry.num_views, angles=geometry.angles)
-    fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
-    choice = best_filter(error, LEFT_OUT_RULE)
-    window, cutoff = choice.value
-    judged = fbp(*fitted, window=window, cutoff=cutoff).image
-    record = {
-        "withheld_error": relative_error(withheld[0], judged, withheld[1]),
-        "split": split.to_dict(),
-    }
-    return _with_choice(fbp(A, y, window=window, cutoff=cutoff), choice, record, begun)
+    return best_filter(left_out_error, LEFT_OUT_RULE)
 
 
 def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
@@ -134,8 +148,7 @@ def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may wa
     """
     begun = time.perf_counter()
     check_data(A, y)
-    angles = beam_of(A).angles
-    split = split or withhold_views(len(angles), angles=angles)
+    split = split or split_views(beam_of(A))
     fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
     trials = WeightTrials(*fitted, nonnegative=nonnegative, observers=observers)
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import ParallelBeam
+from ctinr.geometry import Beam
 from ctinr.operators import Gradient, LinearOperator
-from ctinr.recon.fbp import fbp
+from ctinr.recon.fbp import rough_image
 from ctinr.recon.observers import GapBelow
 from ctinr.recon.problem import batch_shape, check_data, first_image, grid_of
 from ctinr.recon.run import Observer, Reconstruction, Step, run
@@ -61,7 +61,7 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
         see `tv_steps`.
     initial : Tensor, optional
         Where to start, (*batch, *A.domain.shape). By default the filtered backprojection where A
-        is a projector, zeros elsewhere.
+        is a projector whose views see every line, zeros elsewhere.
     observers : sequence of Observer
         See every step.
 
@@ -121,8 +121,8 @@ def tv_steps(
     check_data(A, y)
     weight = checks.positive(weight, "weight")
     grid = grid_of(A)
-    if initial is None and isinstance(A.range, ParallelBeam):
-        initial = fbp(A, y).image
+    if initial is None and isinstance(A.range, Beam):
+        initial = rough_image(A, y)
     start = first_image(A, y, initial)
     leading = batch_shape(A, y)
     items = y.reshape(-1, *A.range.shape)

@@ -64,6 +64,10 @@ def distinct_directions(
     return distinct * (math.pi * SAME_DIRECTION), index
 
 
+class UnseenLines(ValueError):
+    """The views of a fan leave lines through the object unseen: there is no analytic inverse."""
+
+
 @dataclass(frozen=True, eq=False)
 class Arc:
     """The part of the turn that the views of a fan cover.
@@ -130,7 +134,7 @@ def fan_shares(geometry: FanBeam, reach: float) -> np.ndarray:
 
     Raises
     ------
-    ValueError
+    UnseenLines
         If there are lines through that disk, as far as the detector sees it, that no ray follows.
 
     References
@@ -172,9 +176,14 @@ def _check_lines(arc: Arc, widest: float, near: float | None) -> None:
     remedy = "Methods that iterate (tv, sirt, cgls) make do with less."
     if near is not None:
         rule = "have a detector that reaches past the shadow of the axis of rotation"
-        checks.require(near > 0, "A", rule, "one that ends before it", remedy)
+        _require_seen(near > 0, rule, "one that ends before it", remedy)
         rule = "have views over a full turn, as its detector ends within the grid on one side"
-        checks.require(arc.is_full, "A", rule, given, remedy)
+        _require_seen(arc.is_full, rule, given, remedy)
     least = math.pi + 2 * widest
     rule = f"have views over a half turn and the fan angle, {math.degrees(least):.6g} degrees"
-    checks.require(arc.length >= least - 1e-6, "A", rule, given, remedy)
+    _require_seen(arc.length >= least - 1e-6, rule, given, remedy)
+
+
+def _require_seen(seen: bool, rule: str, given: str, remedy: str) -> None:
+    if not seen:
+        raise UnseenLines(checks.message("A", rule, given, remedy))

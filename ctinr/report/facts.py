@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ctinr.data import Scan
+from ctinr.geometry import FanBeam
 from ctinr.report import wording
 from ctinr.report.choices import spelled
 from ctinr.report.row import UNIT
@@ -32,9 +33,16 @@ def summary(scan: Scan) -> str:
     views, bins = scan.geometry.shape
     rows, columns = scan.grid.shape
     return (
-        f"Parallel beam, {wording.counted(views, 'view')} of {bins:,} bins, "
+        f"{beam(scan)}, {wording.counted(views, 'view')} of {bins:,} bins, "
         f"reconstructed on {rows} × {columns} cells."
     )
+
+
+def beam(scan: Scan) -> str:
+    """Return the kind of beam, in words."""
+    if not isinstance(scan.geometry, FanBeam):
+        return "Parallel beam"
+    return f"Fan beam with a {'curved' if scan.geometry.curved else 'flat'} detector"
 
 
 def scan_facts(scan: Scan) -> list[tuple[str, str]]:
@@ -48,6 +56,7 @@ def scan_facts(scan: Scan) -> list[tuple[str, str]]:
         ("Views", f"{views:,} from {span}"),
         ("Detector", f"{bins:,} bins of {wording.number(detector.pitch[0], 4)} mm"),
         ("Axis of rotation", axis_of_rotation(scan)),
+        *_distances(scan),
         ("Image", f"{scan.grid.shape[0]} × {scan.grid.shape[1]} cells of {cell} mm"),
         ("Field", f"{wording.number(height, 4)} × {wording.number(width, 4)} mm"),
         ("Values", f"attenuation in {UNIT}; line integrals have no unit"),
@@ -55,6 +64,22 @@ def scan_facts(scan: Scan) -> list[tuple[str, str]]:
     ]
     known = [(key, scan.metadata[key]) for key in METADATA_TITLES if key in scan.metadata]
     return facts + [(METADATA_TITLES[key], spelled(value)) for key, value in known]
+
+
+def _distances(scan: Scan) -> list[tuple[str, str]]:
+    geometry = scan.geometry
+    if not isinstance(geometry, FanBeam):
+        return []
+    source, behind = (
+        wording.number(length, 4)
+        for length in (geometry.source_distance, geometry.detector_distance)
+    )
+    magnification = wording.number(geometry.magnification, 4)
+    return [
+        ("Beam", beam(scan)),
+        ("Distances", f"source to axis {source} mm, axis to detector {behind} mm"),
+        ("Magnification", f"{magnification}, on the axis of rotation"),
+    ]
 
 
 def axis_of_rotation(scan: Scan) -> str:

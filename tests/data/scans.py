@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ctinr.data import Scan
-from ctinr.geometry import Detector, Grid, ParallelBeam
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam
 
 METADATA = {
     "title": "Zahn, 2. Schicht — α",
@@ -20,6 +22,13 @@ METADATA = {
     "nothing": (),
     "empty": "",
 }
+
+
+def fan_example(*, curved: bool = False) -> Scan:
+    scan = example()
+    angles = np.arange(7) * (2 * np.pi / 7)
+    beam = FanBeam(angles, Detector(9, 0.1 + 0.2, -1 / 3), 10 / 3, 0.7, curved=curved)
+    return replace(scan, geometry=beam)
 
 
 def example(dtype=torch.float32, *, truth=True) -> Scan:

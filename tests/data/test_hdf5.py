@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ctinr.data import read_scan, write_scan
-from tests.data.scans import METADATA, example
+from tests.data.scans import METADATA, example, fan_example
 from tests.limits import little_room
 
 
@@ -40,6 +40,20 @@ def test_every_field_comes_back_bit_for_bit(tmp_path, dtype, truth):
         assert back.truth.dtype == dtype
     else:
         assert back.truth is None
+
+
+@pytest.mark.parametrize("curved", [False, True])
+def test_a_fan_comes_back_as_it_was(tmp_path, curved):
+    scan = fan_example(curved=curved)
+    write_scan(tmp_path / "fan.h5", scan)
+    back = read_scan(tmp_path / "fan.h5")
+    assert back.geometry == scan.geometry
+    assert torch.equal(back.sinogram, scan.sinogram)
+    with h5py.File(tmp_path / "fan.h5") as file:
+        assert file["geometry"].attrs["beam"] == b"fan"
+        assert file["geometry"].attrs["detector"] == (b"curved" if curved else b"flat")
+        assert file["geometry/source_distance"].attrs["units"] == b"mm"
+        assert file["geometry/source_distance"][()] == [10 / 3]
 
 
 def test_the_file_says_what_its_fields_are(path):

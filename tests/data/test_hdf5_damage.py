@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctinr.data import read_hdf5_scan, read_scan, write_scan
-from tests.data.scans import example
+from tests.data.scans import example, fan_example
 
 
 @pytest.fixture
@@ -109,10 +109,34 @@ def test_a_field_in_another_unit_is_refused(path, name):
         read_scan(path)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda g: g.__delitem__("source_distance"), "geometry/source_distance"),
+        (lambda g: g["source_distance"].write_direct(-np.ones(1)), "`.*source_distance` must be"),
+        (
+            lambda g: g.attrs.update({"detector": "round"}),
+            "'flat' or 'curved'; got .* with 'round'",
+        ),
+        (lambda g: g["detector_distance"].attrs.update({"units": "cm"}), "'mm'; got .* with 'cm'"),
+    ],
+    ids=["missing", "negative", "detector", "unit"],
+)
+def test_a_damaged_fan_is_refused(tmp_path, spoil, message):
+    write_scan(tmp_path / "fan.h5", fan_example())
+    with h5py.File(tmp_path / "fan.h5", "r+") as file:
+        spoil(file["geometry"])
+    with pytest.raises(ValueError, match=message) as error:
+        read_scan(tmp_path / "fan.h5")
+    assert "fan.h5" in str(error.value)
+
+
 def test_another_beam_is_refused(path):
     with h5py.File(path, "r+") as file:
         file["geometry"].attrs["beam"] = "cone"
-    with pytest.raises(ValueError, match=r"`beam` is 'parallel'; got '.*scan\.h5' with 'cone'"):
+    with pytest.raises(
+        ValueError, match=r"`beam` is 'parallel' or 'fan'; got '.*scan\.h5' with 'cone'"
+    ):
         read_scan(path)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctinr.data import Scan
-from ctinr.geometry import Detector, Grid, ParallelBeam
+from ctinr.data import Scan, simulated_scan
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam
 from tests.data.ellipses import beam, half_turn, projections
 
 GRID = Grid((10, 14), 0.5)
@@ -214,6 +214,28 @@ def test_views_that_repeat_are_told():
 
 def test_missing_angles_are_told():
     assert "leave out 61.3° of the half turn" in only(physical(half_turn(90, np.deg2rad(120))))
+
+
+def fan_scan(angles):
+    def disk(points, directions):
+        across = points[..., 0] * directions[..., 1] - points[..., 1] * directions[..., 0]
+        return 0.04 * np.sqrt(np.clip(40.0**2 - across**2, 0, None))
+
+    beam = FanBeam(angles, Detector(150, 1.5), 200.0, 100.0)
+    return simulated_scan(disk, beam, Grid((50, 50), 2.0), bin_samples=1)
+
+
+def test_a_fan_needs_a_half_turn_and_its_own_angle():
+    assert fan_scan(half_turn(60, 2 * np.pi)).warnings() == ()
+    assert fan_scan(half_turn(60, np.deg2rad(220))).warnings() == ()
+    sentence = only(fan_scan(half_turn(60, np.pi)))
+    assert sentence.startswith("The views cover 180° of the turn and a fan needs")
+    assert "its own angle, 209°: some lines" in sentence
+
+
+def test_opposite_views_of_a_fan_repeat_nothing():
+    angles = np.append(half_turn(60, 2 * np.pi), 0.0)
+    assert "1 of the 61 views repeat another one; view 60 repeats" in only(fan_scan(angles))
 
 
 def test_radians_that_were_taken_for_degrees_are_told():

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ctinr.data import read_scan, write_scan
+from ctinr.projectors import Projector
 from recon_scripts import info, simulate
 from recon_scripts._facts import scan_information
 from recon_scripts._options import ScanOptions
@@ -98,6 +99,18 @@ def test_the_papers_protocol_has_no_photons(picture, tmp_path, capsys):
         ({"size": 64}, "`size` must be left out unless a phantom is scanned; got 64."),
         ({"object": "disk", "views": 0}, "`views` must be at least 1; got 0."),
         ({"views": 0}, "`views` must be at least 1; got 0."),
+        (
+            {"beam": "fan-flat"},
+            "`beam` must be left out unless a phantom is scanned; got fan-flat",
+        ),
+        (
+            {"object": "disk", "source_distance": 9.0},
+            "`source_distance` must be left out unless the beam is a fan; got 9.0",
+        ),
+        (
+            {"object": "disk", "beam": "fan-flat", "source_distance": 9.0},
+            "`source_distance` must be more than",
+        ),
         ({"object": "disc"}, "`object` must name a picture or one of the phantoms shepp-logan"),
     ],
 )
@@ -144,6 +157,21 @@ def test_simulate_writes_a_file_that_can_be_read(tmp_path, capsys):
     assert scan.metadata["title"] == "Shepp–Logan"
     assert "8 views" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("kind", ["flat", "curved"])
+def test_simulate_scans_a_phantom_by_a_fan(tmp_path, capsys, kind):
+    given = {"object": "disk", "views": 40, "size": 32, "photons": 0, "beam": f"fan-{kind}"}
+    config = simulate.Simulate(**given, detector_distance=5.0, out=tmp_path / "a.h5")
+    assert guarded(simulate.main, config) == 0
+    assert f"Fan beam with a {kind} detector, 40 views" in capsys.readouterr().out
+    scan = read_scan(tmp_path / "a.h5")
+    assert scan.geometry.curved == (kind == "curved")
+    assert scan.geometry.detector_distance == 5.0
+    assert scan.geometry.source_distance == pytest.approx(2 * scan.grid.extent[0])
+    assert scan.warnings() == () and scan.geometry.covers(scan.grid)
+    projected = Projector(scan.geometry, scan.grid)(scan.truth)
+    assert (projected - scan.sinogram).norm() < 0.05 * scan.sinogram.norm()
 
 
 def test_simulate_overwrites_only_when_asked(tmp_path, capsys):
