@@ -20,6 +20,7 @@ from ctinr.geometry import Grid
 from ctinr.report import wording
 from ctinr.report.choices import choices
 from ctinr.report.comparison import Comparison
+from ctinr.report.drawing import geometry_figure
 from ctinr.report.row import UNIT, Row
 from ctinr.report.style import (
     DPI,
@@ -156,6 +157,11 @@ def _curve(row: Row, truth_known: bool) -> tuple[np.ndarray, np.ndarray]:
     return (seconds, values) if truth_known else (seconds, values / max(abs(values[0]), 1e-300))
 
 
+def geometry(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
+    """Draw how it was scanned; see `geometry_figure`."""
+    return geometry_figure(comparison.scan.geometry, comparison.scan.grid, style)
+
+
 FIGURES: Mapping[str, Callable[[Comparison, Style], Figure | None]] = MappingProxyType(
     {
         "images": images,
@@ -163,6 +169,7 @@ FIGURES: Mapping[str, Callable[[Comparison, Style], Figure | None]] = MappingPro
         "profile": profile,
         "convergence": convergence,
         "choices": choices,
+        "geometry": geometry,
     }
 )
 

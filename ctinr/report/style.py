@@ -68,10 +68,11 @@ def dress(axes: Axes, style: Style) -> Axes:
     return axes
 
 
-def legend(axes: Axes, style: Style, **where: Any) -> None:
-    """Name the lines, on a ground of the page's colour."""
+def legend(axes: Axes, style: Style, *, outside: bool = False, **where: Any) -> None:
+    """Name the lines, on a ground of the page's colour: in the axes or outside of all axes."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(
+        place: Any = axes.figure if outside else axes
+        place.legend(
             facecolor=style.background,
             edgecolor="none",
             framealpha=0.85,

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ctinr.geometry import Grid, ParallelBeam
+from ctinr.report import figures
 from ctinr.report.record import plain, run_record, versions
 from ctinr.report.store import summary, write_comparison, write_metrics, write_result
 
@@ -107,7 +108,7 @@ def test_a_folder_holds_all_of_it(compared, tmp_path):
     write_comparison(tmp_path, compared())
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert names == {"result.h5", "metrics.json", "report.html", "figures"} | {
-        f"figures/{name}.png" for name in ("images", "errors", "profile", "convergence", "choices")
+        f"figures/{name}.png" for name in figures.FIGURES
     }
 
 
