@@ -71,7 +71,18 @@ FANS: dict[str, tuple[FanBeam, Grid]] = {
     ),
 }
 
-SCANS: dict[str, tuple[ParallelBeam | FanBeam, Grid]] = {**PARALLEL, **FANS}
+STACKS: dict[str, tuple[ParallelBeam, Grid]] = {
+    "stack": (ParallelBeam(equal_angles(4), Detector((3, 7))), Grid((3, 5, 6))),
+    "stack-between": (
+        ParallelBeam([0.3, -1.2, 4.0], Detector((5, 6), (0.7, 1.1), (0.4, -0.6))),
+        Grid((4, 3, 5), (1.3, 1.0, 0.8), (-0.5, 0.2, 0.7)),
+    ),
+    "stack-beside": (ParallelBeam([0.5], Detector((2, 4), 1.0, (9.0, 0.0))), Grid((2, 3, 3))),
+    "stack-one-row": (ParallelBeam([0.5, 2.0], Detector((1, 6))), Grid((2, 4, 3))),
+    "stack-one-slice": (ParallelBeam([0.5, 2.0], Detector((3, 6))), Grid((1, 4, 3))),
+}
+
+SCANS: dict[str, tuple[ParallelBeam | FanBeam, Grid]] = {**PARALLEL, **FANS, **STACKS}
 
 IMAGE = Grid((5, 4), (0.8, 1.7))
 SINOGRAM = ParallelBeam(equal_angles(3), Detector(7, 0.8))

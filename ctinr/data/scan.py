@@ -61,6 +61,9 @@ class Scan:
         if not isinstance(self.grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", self.grid))
         checks.require(len(self.grid.shape) == 2, "grid", "have two axes", repr(self.grid.shape))
+        rule = "be of one slice, with a line of bins"
+        line = len(self.geometry.shape) == 2
+        checks.require(line, "geometry", rule, f"shape {self.geometry.shape}")
         what = f"{self.geometry.num_views} views and {self.geometry.detector.shape[0]} bins"
         _check_values(self.sinogram, "sinogram", self.geometry.shape, f"the geometry: {what}")
         if self.truth is not None:

@@ -40,10 +40,16 @@ def checked_angles(angles: Any) -> tuple[float, ...]:
     return tuple(values.tolist())
 
 
-def checked_line(detector: Any) -> Detector:
-    """Return the detector; raise unless it is a line of bins."""
+def checked_detector(detector: Any) -> Detector:
+    """Return the detector; raise unless it is one."""
     if not isinstance(detector, Detector):
         raise TypeError(checks.message("detector", "be a Detector", detector))
+    return detector
+
+
+def checked_line(detector: Any) -> Detector:
+    """Return the detector; raise unless it is a line of bins."""
+    checked_detector(detector)
     checks.require(len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape))
     return detector
 

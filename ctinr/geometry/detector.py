@@ -62,6 +62,11 @@ class Detector:
         """Length of every side from edge to edge, mm."""
         return tuple(n * step for n, step in zip(self.shape, self.pitch, strict=True))
 
+    @property
+    def line(self) -> Detector:
+        """The bins of one row: the last axis."""
+        return Detector(self.shape[-1:], self.pitch[-1:], self.offset[-1:])
+
     def bin_centers(self, axis: int = -1) -> np.ndarray:
         """Return the positions of the bin centres along one axis, mm, float64."""
         n = self.shape[axis]

@@ -67,6 +67,11 @@ class Grid:
         return tuple(n * step for n, step in zip(self.shape, self.spacing, strict=True))
 
     @property
+    def slice(self) -> Grid:
+        """The grid of one slice, at right angles to the axis of rotation: the last two axes."""
+        return Grid(self.shape[-2:], self.spacing[-2:], self.center[-2:])
+
+    @property
     def cell_measure(self) -> float:
         """Area (2D, mm²) or volume (3D, mm³) of one cell."""
         return math.prod(self.spacing)

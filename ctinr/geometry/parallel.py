@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_line, selected
+from ctinr.geometry.angles import checked_angles, checked_detector, selected
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
@@ -17,10 +17,11 @@ from ctinr.geometry.rays import Rays
 
 @dataclass(frozen=True)
 class ParallelBeam:
-    """A parallel-beam scan in two dimensions.
+    """A parallel-beam scan, in two dimensions or in three.
 
     The ray of angle θ and detector coordinate u is the set of points (x, y) with
-    ``x cos θ + y sin θ = u``; its direction is (−sin θ, cos θ).
+    ``x cos θ + y sin θ = u``; its direction is (−sin θ, cos θ). In three dimensions z is the axis
+    of rotation, and rays of detector coordinate v run at the height z = v.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class ParallelBeam:
         Angle of every view, radians. A half turn is given without its end point, which repeats
         the first view mirrored.
     detector : Detector
-        A line of bins.
+        A line of bins, (u,), or an area, (v, u).
 
     Raises
     ------
@@ -43,7 +44,7 @@ class ParallelBeam:
 
     def __init__(self, angles: Iterable[float], detector: Detector) -> None:
         object.__setattr__(self, "angles", checked_angles(angles))
-        object.__setattr__(self, "detector", checked_line(detector))
+        object.__setattr__(self, "detector", checked_detector(detector))
 
     @property
     def num_views(self) -> int:
@@ -51,14 +52,19 @@ class ParallelBeam:
         return len(self.angles)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of a sinogram: (angle, u)."""
-        return (len(self.angles), self.detector.shape[0])
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a sinogram: (angle, u) or (angle, v, u)."""
+        return (len(self.angles), *self.detector.shape)
+
+    @property
+    def slice(self) -> ParallelBeam:
+        """The scan of one slice: the same views by one row of the detector."""
+        return replace(self, detector=self.detector.line)
 
     @property
     def field_of_view(self) -> float:
         """Radius of the disk around the axis of rotation that every view sees whole, mm."""
-        return max(0.0, self.detector.extent[0] / 2 - abs(self.detector.offset[0]))
+        return max(0.0, self.detector.extent[-1] / 2 - abs(self.detector.offset[-1]))
 
     def covers(self, grid: Grid) -> bool:
         """Tell whether every view sees the whole of the grid's inscribed ellipse.
@@ -68,25 +74,35 @@ class ParallelBeam:
         """
         angles = np.asarray(self.angles)
         along = np.stack([np.sin(angles), np.cos(angles)])
-        half = np.asarray(grid.extent)[:, None] / 2
-        middle = np.asarray(grid.center) @ along
+        half = np.asarray(grid.extent)[-2:, None] / 2
+        middle = np.asarray(grid.center)[-2:] @ along
         reach = np.sqrt(((half * along) ** 2).sum(axis=0))
-        low = self.detector.offset[0] - self.detector.extent[0] / 2
-        high = self.detector.offset[0] + self.detector.extent[0] / 2
-        slack = self.detector.pitch[0]
-        return bool(((middle - reach >= low - slack) & (middle + reach <= high + slack)).all())
+        within = np.abs(middle - self.detector.offset[-1]) + reach
+        covered = bool((within <= self.detector.extent[-1] / 2 + self.detector.pitch[-1]).all())
+        if len(self.detector.shape) == 1 or len(grid.shape) == 2:
+            return covered
+        apart = abs(grid.center[0] - self.detector.offset[0]) + grid.extent[0] / 2
+        return covered and apart <= self.detector.extent[0] / 2 + self.detector.pitch[0]
 
     def __getitem__(self, selection: Any) -> ParallelBeam:
         """Return the geometry with the selected views (slice, list, boolean mask or index)."""
         return replace(self, angles=selected(self.angles, selection))
 
     def rays(self) -> Rays:
-        """Return the ray of every view and bin, as an array of shape (angle, u)."""
-        angles = np.asarray(self.angles)[:, None]
-        u = self.detector.bin_centers()[None, :]
-        cosine, sine = np.broadcast_arrays(np.cos(angles), np.sin(angles), u)[:2]
-        points = np.stack([u * cosine, u * sine], axis=-1)
-        return Rays(points, np.stack([-sine, cosine], axis=-1))
+        """Return the ray of every view and bin, as an array of shape (angle, u) or (angle, v, u).
+
+        The points are those nearest to the axis of rotation.
+        """
+        area = len(self.detector.shape) == 2
+        angles = np.asarray(self.angles).reshape(-1, *(1,) * len(self.detector.shape))
+        v = self.detector.bin_centers(0)[:, None] if area else 0.0
+        u, v, cosine, sine = np.broadcast_arrays(
+            self.detector.bin_centers(), v, np.cos(angles), np.sin(angles)
+        )
+        points, directions = [u * cosine, u * sine], [-sine, cosine]
+        if area:
+            points, directions = [*points, v], [*directions, np.zeros_like(v)]
+        return Rays(np.stack(points, axis=-1), np.stack(directions, axis=-1))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `from_dict` takes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -12,21 +13,23 @@ from ctinr import checks
 from ctinr.geometry import FanBeam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator
 from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
+from ctinr.projectors.stack import Stack
 
 
 @final
 class Projector(LinearOperator):
     """The X-ray transform: line integrals of an image along the rays of a geometry.
 
-    Maps images `(*batch, y, x)` in 1/mm to sinograms `(*batch, angle, u)` without unit. ``A.T``
-    is the exact transpose, not the backprojection of an analytic formula.
+    Maps images `(*batch, y, x)` in 1/mm to sinograms `(*batch, angle, u)` without unit, and
+    volumes `(*batch, z, y, x)` to `(*batch, angle, v, u)`. ``A.T`` is the exact transpose, not
+    the backprojection of an analytic formula.
 
     Parameters
     ----------
     geometry : ParallelBeam or FanBeam
-        The rays; mm and radians.
+        The rays; mm and radians. Three-dimensional if its detector is an area.
     grid : Grid
-        The cells of the image, two-dimensional.
+        The cells of the image or volume.
     backend : str
         The engine, or "auto" for the first in the registry that can run on the tensor at hand.
 
@@ -35,7 +38,8 @@ class Projector(LinearOperator):
     TypeError
         If geometry or grid have another type.
     ValueError
-        If the grid is not two-dimensional, a source lies in it, or the engine is unknown.
+        If the grid has not as many dimensions as the geometry, a source lies in it, or the engine
+        is unknown.
     BackendUnavailable
         When applied, if the engine asked for cannot run; there is no silent fallback.
     """
@@ -45,7 +49,9 @@ class Projector(LinearOperator):
             raise TypeError(checks.message("geometry", "be a ParallelBeam or FanBeam", geometry))
         if not isinstance(grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", grid))
-        checks.require(len(grid.shape) == 2, "grid", "have two axes", repr(grid.shape))
+        axes = {2: "two axes, for a line of bins", 3: "three axes, for an area of bins"}
+        rule = f"have {axes[len(geometry.shape)]}"
+        checks.require(len(grid.shape) == len(geometry.shape), "grid", rule, repr(grid.shape))
         _check_sources(geometry, grid)
         if backend != "auto":
             backend_named(backend)
@@ -53,7 +59,7 @@ class Projector(LinearOperator):
         self._engines: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        views, bins = self._geometry.shape
+        views, bins = self._geometry.shape[0], " x ".join(map(str, self._geometry.shape[1:]))
         chosen = self._backend
         if chosen == "auto":
             chosen = f"auto: {self.backend('cpu', torch.float32).name} on the CPU"
@@ -89,7 +95,9 @@ class Projector(LinearOperator):
     def _engine(self, x: Tensor) -> Any:
         backend = self.backend(x.device, x.dtype)
         if backend.name not in self._engines:
-            self._engines[backend.name] = backend.load()(self._geometry, self._grid)
+            engine = backend.load()
+            made: Any = engine if len(self._grid.shape) == 2 else partial(Stack, engine)
+            self._engines[backend.name] = made(self._geometry, self._grid)
         return self._engines[backend.name]
 
     def _forward(self, x: Tensor) -> Tensor:

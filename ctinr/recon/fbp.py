@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ctinr import checks
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator, RampFilter
 from ctinr.operators.filters import Window, ramp_kernel
 from ctinr.recon.problem import batch_shape, beam_of, check_data, grid_of
@@ -45,7 +45,7 @@ def fbp(
     A : LinearOperator
         A projector: its range is a `ParallelBeam` with any views or a `FanBeam` whose views see
         every line, its domain a `Grid`.
-    y : Tensor, shape (*batch, angle, u)
+    y : Tensor, shape (*batch, angle, u) or (*batch, angle, v, u)
         Line integrals, without unit.
     window : str or callable
         Tapers the ramp: ram-lak (none), shepp-logan, cosine, hamming, hann, or a function of the
@@ -56,7 +56,7 @@ def fbp(
     Returns
     -------
     Reconstruction
-        Images of shape (*batch, y, x) in 1/mm.
+        Images of shape (*batch, y, x), or volumes (*batch, z, y, x), in 1/mm.
 
     Raises
     ------
@@ -74,13 +74,12 @@ def fbp(
     begun = time.perf_counter()
     geometry, grid = beam_of(A), grid_of(A)
     check_data(A, y)
+    low_pass = window, cutoff
     with torch.no_grad():
-        if isinstance(geometry, FanBeam):
-            reach = math.hypot(*grid.center) + max(grid.extent) / 2
-            shares = fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
-            y = y * y.new_tensor(shares)
-        wide, margins = _widened(geometry, grid)
-        image = backproject(_ramped(pad(y, margins), wide, window, cutoff), wide, grid)
+        if isinstance(geometry, ParallelBeam) and len(grid.shape) == 3:
+            image = _slices(y, geometry, grid, low_pass)
+        else:
+            image = _slice(y, geometry, grid, low_pass)
     name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
     return Reconstruction(
         image=image,
@@ -88,6 +87,36 @@ def fbp(
         method="FBP",
         parameters={"window": name, "cutoff": cutoff},
     )
+
+
+def _slice(y: Tensor, geometry: Beam, grid: Grid, low_pass: tuple[str | Window, float]) -> Tensor:
+    """Return images (*batch, y, x) of sinograms (*batch, angle, u)."""
+    if isinstance(geometry, FanBeam):
+        reach = math.hypot(*grid.center) + max(grid.extent) / 2
+        shares = fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
+        y = y * y.new_tensor(shares)
+    wide, margins = _widened(geometry, grid)
+    return backproject(_ramped(pad(y, margins), wide, *low_pass), wide, grid)
+
+
+def _slices(
+    y: Tensor, geometry: ParallelBeam, grid: Grid, low_pass: tuple[str | Window, float]
+) -> Tensor:
+    """Return volumes (*batch, z, y, x) of sinograms (*batch, angle, v, u).
+
+    One image a row of the detector; slices between two rows are interpolated linearly, and those
+    beyond the detector are zero.
+    """
+    rows = _slice(y.movedim(-2, -3), geometry.slice, grid.slice, low_pass)
+    num_rows, pitch = geometry.detector.shape[0], geometry.detector.pitch[0]
+    at = (grid.cell_centers(0) - geometry.detector.bin_centers(0)[0]) / pitch
+    seen = np.abs(at - (num_rows - 1) / 2) <= num_rows / 2
+    at = np.clip(at, 0, num_rows - 1)
+    below = torch.as_tensor(np.minimum(at.astype(int), max(0, num_rows - 2)), device=y.device)
+    above = (below + 1).clamp(max=num_rows - 1)
+    part = y.new_tensor(at)[:, None, None] - below[:, None, None]
+    volume = rows.index_select(-3, below).lerp(rows.index_select(-3, above), part.to(y.dtype))
+    return volume * y.new_tensor(seen)[:, None, None]
 
 
 def rough_image(A: LinearOperator, y: Tensor) -> Tensor:
@@ -101,9 +130,7 @@ def rough_image(A: LinearOperator, y: Tensor) -> Tensor:
         return y.new_zeros((*batch_shape(A, y), *A.domain.shape))
 
 
-def _ramped(
-    views: Tensor, geometry: ParallelBeam | FanBeam, window: str | Window, cutoff: float
-) -> Tensor:
+def _ramped(views: Tensor, geometry: Beam, window: str | Window, cutoff: float) -> Tensor:
     """Convolve with the ramp, on a detector that a fan is scaled to the axis of rotation.
 
     On a curved detector the kernel is that of the ramp times (γ / sin γ)².
@@ -128,7 +155,7 @@ def _ramped(
 
 
 def backproject(
-    sinogram: Float[Tensor, "*batch angle u"], geometry: ParallelBeam | FanBeam, grid: Grid
+    sinogram: Float[Tensor, "*batch angle u"], geometry: Beam, grid: Grid
 ) -> Float[Tensor, "*batch height width"]:
     """Integrate the views over the turn, at the cell centres.
 
@@ -171,9 +198,7 @@ def backproject(
     return image.reshape(*leading, *grid.shape)
 
 
-def _seen(
-    geometry: ParallelBeam | FanBeam, grid: Grid, like: Tensor
-) -> Iterator[tuple[Tensor, Tensor | float]]:
+def _seen(geometry: Beam, grid: Grid, like: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
     """Yield for every view where cells fall in its padded bins, counted in bins, and a factor."""
     pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
     y, x = grid.cell_centers(0)[:, None], grid.cell_centers(1)
@@ -192,9 +217,7 @@ def _seen(
         yield seen * scale + (1 - first / pitch), (distance / length).square_().flatten()
 
 
-def _widened(
-    geometry: ParallelBeam | FanBeam, grid: Grid
-) -> tuple[ParallelBeam | FanBeam, tuple[int, int]]:
+def _widened(geometry: Beam, grid: Grid) -> tuple[Beam, tuple[int, int]]:
     """Return a detector that all cells fall on, and how many bins it has more at either end.
 
     The shadow of the object ends at its edge, but filtered views do not: cells in the corners of

@@ -30,7 +30,7 @@ from ctinr.recon.fbp import fbp
 from ctinr.recon.fit import apply_precision, fit_steps
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import relative_error
-from ctinr.recon.problem import check_data
+from ctinr.recon.problem import check_data, slice_of
 from ctinr.recon.proximal import DataStep, proximal_steps
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
@@ -94,6 +94,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     doi:10.48550/arXiv.2504.13390 (ramp-filtered loss).
     """
     begun = time.perf_counter()
+    slice_of(A)
     check_data(A, y)
     checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
     recipe = recipe or Recipe()

@@ -52,6 +52,14 @@ def beam_of(A: LinearOperator) -> Beam:
     return geometry
 
 
+def slice_of(A: LinearOperator) -> Beam:
+    """Return the geometry of a projector of single slices; an error tells that A is none."""
+    geometry = beam_of(A)
+    rule, remedy = "be a projector of slices, with a line of bins", "Take slice by slice."
+    checks.require(len(geometry.shape) == 2, "A", rule, f"shape {geometry.shape}", remedy)
+    return geometry
+
+
 def grid_of(A: LinearOperator) -> Grid:
     """Return the grid of the images; a TypeError tells that A maps something else."""
     grid = A.domain

@@ -16,7 +16,7 @@ from ctinr.operators import LinearOperator, RampFilter
 from ctinr.recon.fbp import fbp
 from ctinr.recon.left_out import LEFT_OUT_RULE, LeftOutRays
 from ctinr.recon.observers import relative_error
-from ctinr.recon.problem import beam_of, check_data, grid_of, of_views
+from ctinr.recon.problem import check_data, grid_of, of_views, slice_of
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.search import (
     WeightTrials,
@@ -70,7 +70,7 @@ def tuned_fbp(
         As for `fbp` and `withhold_views`.
     """
     begun = time.perf_counter()
-    geometry = beam_of(A)
+    geometry = slice_of(A)
     check_data(A, y)
     split = split or split_views(geometry)
     fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
@@ -90,7 +90,7 @@ def _filter_choice(
     A: LinearOperator, y: Tensor, withheld_error: Callable[[tuple[str, float]], float]
 ) -> Choice:
     """Return the choice of a window and a cut-off by the rule that the beam allows."""
-    geometry = beam_of(A)
+    geometry = slice_of(A)
     if not isinstance(geometry, ParallelBeam):
         return best_filter(withheld_error, WITHHELD_RULE)
     rays = LeftOutRays(y, geometry, grid_of(A))
@@ -148,7 +148,7 @@ def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may wa
     """
     begun = time.perf_counter()
     check_data(A, y)
-    split = split or split_views(beam_of(A))
+    split = split or split_views(slice_of(A))
     fitted, withheld = (of_views(A, y, views) for views in (split.fitted, split.withheld))
     trials = WeightTrials(*fitted, nonnegative=nonnegative, observers=observers)
 

@@ -172,11 +172,17 @@ def test_what_are_no_angles_is_refused(angles, kind, message):
         ParallelBeam(angles, Detector(3))
 
 
-def test_what_is_no_line_of_bins_is_refused():
+def test_what_is_no_detector_is_refused():
     with pytest.raises(TypeError, match=r"^`detector` must be a Detector; got 64\.$"):
         ParallelBeam([0.0], 64)
-    with pytest.raises(ValueError, match=r"^`detector` must be a line of bins; got \(4, 64\)\.$"):
-        ParallelBeam([0.0], Detector((4, 64)))
+
+
+def test_an_area_of_bins_makes_three_dimensions():
+    beam = ParallelBeam([0.0, 1.0], Detector((4, 64), (2.0, 1.0), (0.5, 3.0)))
+    assert beam.shape == (2, 4, 64) and beam[1:].shape == (1, 4, 64)
+    assert beam.slice == ParallelBeam([0.0, 1.0], Detector(64, 1.0, 3.0))
+    assert beam.field_of_view == beam.slice.field_of_view == 29.0
+    assert ParallelBeam.from_dict(beam.to_dict()) == beam and eval(repr(beam)) == beam
 
 
 def test_what_is_no_parallel_beam_is_refused():

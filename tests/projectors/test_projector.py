@@ -80,9 +80,13 @@ def test_views_of_another_order_are_those_rows():
         (
             (GEOMETRY, Grid((2, 5, 7))),
             ValueError,
-            r"^`grid` must have two axes; got \(2, 5, 7\)\.$",
+            r"^`grid` must have two axes, for a line of bins; got \(2, 5, 7\)\.$",
         ),
-        ((GEOMETRY, Grid((5,))), ValueError, r"^`grid` must have two axes; got \(5,\)\.$"),
+        (
+            (GEOMETRY, Grid((5,))),
+            ValueError,
+            r"^`grid` must have two axes, for a line of bins; got \(5,\)\.$",
+        ),
     ],
 )
 def test_what_is_no_scan_of_an_image_is_refused(arguments, kind, message):

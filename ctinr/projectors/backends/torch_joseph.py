@@ -24,7 +24,8 @@ class TorchJoseph:
     """Forward and transposed kernels for one geometry and grid."""
 
     def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
-        self._sinogram_shape = geometry.shape
+        num_views, num_bins = geometry.shape
+        self._sinogram_shape = (num_views, num_bins)
         self._shape = grid.shape
         model = joseph_model(geometry, grid)
         self._tables, self._lengths = (model.along_y, model.along_x), model.lengths
