@@ -17,7 +17,7 @@ class Info(ScanOptions):
     scan: ScanPath = None
     """A scan or a picture; without it, only the installation is described."""
     out: Annotated[Path | None, Described] = None
-    """Folder for the same as info.json."""
+    """Folder for the same as info.json, and for a drawing of the scan, geometry.png."""
     overwrite: bool = False
     """Replace an earlier info.json in that folder."""
 
@@ -27,11 +27,13 @@ def main(config: Info) -> int:
     import json
 
     from ctinr.report import output_folder
+    from ctinr.report.drawing import geometry_figure
     from ctinr.report.record import plain
+    from ctinr.report.style import png
     from recon_scripts._facts import installation, scan_information
     from recon_scripts._scans import load_scan
 
-    facts, warnings = {}, ()
+    scan, facts, warnings = None, {}, ()
     if config.scan is not None or config.smoke:
         scan = load_scan(config.scan, config)
         facts, warnings = scan_information(scan, config.scan), scan.warnings()
@@ -45,6 +47,9 @@ def main(config: Info) -> int:
         with output_folder(config.out, overwrite=config.overwrite) as folder:
             text = plain({"scan": facts, "warnings": warnings, **here})
             (folder / "info.json").write_text(json.dumps(text, indent=2, ensure_ascii=False))
+            if scan is not None:
+                figure = geometry_figure(scan.geometry, scan.grid)
+                (folder / "geometry.png").write_bytes(png(figure))
     return 0
 
 

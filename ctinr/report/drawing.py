@@ -11,7 +11,7 @@ from matplotlib.patches import Circle, Rectangle
 
 from ctinr.geometry import Beam, FanBeam, Grid
 from ctinr.report import wording
-from ctinr.report.style import OTHER_COLOR, Style, blank, dress, legend
+from ctinr.report.style import LIGHT, OTHER_COLOR, Style, blank, dress, legend
 
 GRID_COLOR, VIEW_COLOR = "#0d9488", "#d97706"
 SIDE = 5.2
@@ -19,7 +19,7 @@ SIDE = 5.2
 AROUND = 1.15
 
 
-def geometry_figure(geometry: Beam, grid: Grid, style: Style) -> Figure:
+def geometry_figure(geometry: Beam, grid: Grid, style: Style = LIGHT) -> Figure:
     """Draw a scan to scale, seen as images are: x to the right, y down the picture, mm.
 
     The first view is drawn with its detector and outermost rays, the others as dots: the source

@@ -203,6 +203,7 @@ def test_info_tells_what_a_file_is(tmp_path, capsys):
     for expected in ("ctinr scan (HDF5)", "6 from 0° to 150°", "numba", "can run", "16 × 16"):
         assert expected in shown
     told = json.loads((tmp_path / "info" / "info.json").read_text())
+    assert (tmp_path / "info" / "geometry.png").read_bytes().startswith(b"\x89PNG")
     assert told["scan"]["Recognised as"] == "ctinr scan (HDF5)"
     assert told["Engines"]["torch"] == "can run"
 
