@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_line, selected
+from ctinr.geometry.angles import checked_angles, checked_line, picked, selected
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
@@ -80,10 +80,24 @@ class ParallelBeam:
         """Return the geometry with the selected views (slice, list, boolean mask or index)."""
         return replace(self, angles=selected(self.angles, selection))
 
-    def rays(self) -> Rays:
-        """Return the ray of every view and bin, as an array of shape (angle, u)."""
-        angles = np.asarray(self.angles)[:, None]
-        u = self.detector.bin_centers()[None, :]
+    def rays(self, views: Any = None, bins: Any = None) -> Rays:
+        """Return the ray of every view and bin, as an array of shape (angle, u).
+
+        Parameters
+        ----------
+        views, bins : slice, list, boolean mask or index, optional
+            Those to take, each of them with each; all if not given. Take single pairs of a view
+            and a bin from the result, as in ``rays()[views, bins]``.
+
+        Raises
+        ------
+        IndexError
+            If there is no such view or bin.
+        ValueError
+            If a selection is empty.
+        """
+        angles = picked(np.asarray(self.angles), views, "views")[:, None]
+        u = picked(self.detector.bin_centers(), bins, "bins")[None, :]
         cosine, sine = np.broadcast_arrays(np.cos(angles), np.sin(angles), u)[:2]
         points = np.stack([u * cosine, u * sine], axis=-1)
         return Rays(points, np.stack([-sine, cosine], axis=-1))
