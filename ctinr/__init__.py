@@ -24,7 +24,7 @@ from ctinr.operators import (
     Select,
     Weights,
 )
-from ctinr.projectors import Projector, available_backends
+from ctinr.projectors import Projector, RayIntegral, available_backends
 from ctinr.recon.cgls import cgls
 from ctinr.recon.fbp import fbp
 from ctinr.recon.fit import fit
@@ -50,6 +50,7 @@ __all__ = [
     "ParallelBeam",
     "Projector",
     "RampFilter",
+    "RayIntegral",
     "Rays",
     "Recipe",
     "Reconstruction",

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
 from ctinr.operators import (
     BlockAverage,
     Gradient,
@@ -21,7 +21,7 @@ from ctinr.operators import (
     Space,
     Weights,
 )
-from ctinr.projectors import Projector, available_backends
+from ctinr.projectors import Projector, RayIntegral, available_backends
 
 QUARTER = math.pi / 4
 
@@ -101,6 +101,20 @@ def projectors() -> dict[str, LinearOperator]:
     }
 
 
+def ray_integrals() -> dict[str, LinearOperator]:
+    grid = Grid((4, 5), (1.7, 0.6), (0.4, -0.9))
+    across = Rays(np.array([[0.3, 0.1, -0.2], [0.0, 0.9, 0.1]]), np.eye(3)[1:])
+    rays = SCANS["fan-anisotropic"][0].rays()
+    return {
+        "ray-integral-uniform": RayIntegral(rays, grid),
+        "ray-integral-stratified": RayIntegral(rays[::2], grid, num_points=3, rule="stratified"),
+        "ray-integral-gauss": RayIntegral(rays[[0, 2], [4, 5]], grid, num_points=4, rule="gauss"),
+        "ray-integral-one-ray": RayIntegral(rays[0, 4], grid, num_points=5),
+        "ray-integral-one-point": RayIntegral(rays[1:3], grid, num_points=1),
+        "ray-integral-3d": RayIntegral(across, Grid((2, 3, 4)), num_points=4, rule="gauss"),
+    }
+
+
 def ramps() -> dict[str, LinearOperator]:
     pitch = SINOGRAM.detector.pitch[0]
     cases = {
@@ -161,4 +175,10 @@ def algebra() -> dict[str, LinearOperator]:
     }
 
 
-OPERATORS: dict[str, LinearOperator] = {**simple(), **ramps(), **projectors(), **algebra()}
+OPERATORS: dict[str, LinearOperator] = {
+    **simple(),
+    **ramps(),
+    **projectors(),
+    **ray_integrals(),
+    **algebra(),
+}

@@ -56,10 +56,32 @@ def checked_line(detector: Any) -> Detector:
 
 def selected(angles: tuple[float, ...], selection: Any) -> tuple[float, ...]:
     """Return the selected angles (slice, list, boolean mask or index)."""
-    return tuple(np.atleast_1d(np.asarray(angles)[_as_index(selection)]).tolist())
+    return tuple(np.atleast_1d(np.asarray(angles)[as_index(selection)]).tolist())
 
 
-def _as_index(selection: Any) -> Any:
+def picked(values: np.ndarray, selection: Any, argument: str) -> np.ndarray:
+    """Return the selected values of a line (slice, list, boolean mask or index), None for all.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range, a mask of another length or the selection none of these.
+    ValueError
+        If the selection is empty or has more than one axis.
+    """
+    if selection is None:
+        return values
+    rule = f"pick some of {len(values)} (slice, list, boolean mask or index)"
+    given = checks.describe(selection)
+    try:
+        chosen = np.atleast_1d(values[as_index(selection)])
+    except (IndexError, TypeError) as error:
+        raise IndexError(checks.message(argument, rule, given, f"{error}.")) from None
+    checks.require(chosen.ndim == 1 and chosen.size > 0, argument, rule, given)
+    return chosen
+
+
+def as_index(selection: Any) -> Any:
     """Return what numpy can index with; sequences, arrays and tensors become arrays."""
     if isinstance(selection, slice | int | np.integer):
         return selection

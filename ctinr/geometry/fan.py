@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_line, selected
+from ctinr.geometry.angles import checked_angles, checked_line, picked, selected
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
@@ -151,17 +151,23 @@ class FanBeam:
         """Return the geometry with the selected views (slice, list, boolean mask or index)."""
         return replace(self, angles=selected(self.angles, selection))
 
-    def rays(self) -> Rays:
+    def rays(self, views: Any = None, bins: Any = None) -> Rays:
         """Return the ray of every view and bin, as an array of shape (angle, u).
 
-        The points are those nearest to the axis of rotation.
+        The points are those nearest to the axis of rotation; every ray begins at its source.
+
+        Parameters
+        ----------
+        views, bins : slice, list, boolean mask or index, optional
+            Those to take, as in `ParallelBeam.rays`, with the same errors.
         """
-        gamma = self.fan_angles()
-        turned = np.asarray(self.angles)[:, None] - gamma
+        gamma = self.fan_angles(picked(self.detector.bin_centers(), bins, "bins"))
+        turned = picked(np.asarray(self.angles), views, "views")[:, None] - gamma
         cosine, sine = np.cos(turned), np.sin(turned)
         distance = self.source_distance * np.sin(gamma)
         points = np.stack([distance * cosine, distance * sine], axis=-1)
-        return Rays(points, np.stack([-sine, cosine], axis=-1))
+        begins = np.broadcast_to(-self.source_distance * np.cos(gamma), turned.shape)
+        return Rays(points, np.stack([-sine, cosine], axis=-1), begins)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `from_dict` takes."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_detector, selected
+from ctinr.geometry.angles import checked_angles, checked_detector, picked, selected
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
@@ -88,17 +88,31 @@ class ParallelBeam:
         """Return the geometry with the selected views (slice, list, boolean mask or index)."""
         return replace(self, angles=selected(self.angles, selection))
 
-    def rays(self) -> Rays:
+    def rays(self, views: Any = None, bins: Any = None) -> Rays:
         """Return the ray of every view and bin, as an array of shape (angle, u) or (angle, v, u).
 
         The points are those nearest to the axis of rotation.
+
+        Parameters
+        ----------
+        views, bins : slice, list, boolean mask or index, optional
+            Those to take, each of them with each; all if not given. `bins` are those along u, of
+            every row of an area. Take single pairs of a view and a bin from the result, as in
+            ``rays()[views, bins]``.
+
+        Raises
+        ------
+        IndexError
+            If there is no such view or bin.
+        ValueError
+            If a selection is empty.
         """
         area = len(self.detector.shape) == 2
-        angles = np.asarray(self.angles).reshape(-1, *(1,) * len(self.detector.shape))
+        angles = picked(np.asarray(self.angles), views, "views")
+        angles = angles.reshape(-1, *(1,) * len(self.detector.shape))
+        u = picked(self.detector.bin_centers(), bins, "bins")
         v = self.detector.bin_centers(0)[:, None] if area else 0.0
-        u, v, cosine, sine = np.broadcast_arrays(
-            self.detector.bin_centers(), v, np.cos(angles), np.sin(angles)
-        )
+        u, v, cosine, sine = np.broadcast_arrays(u, v, np.cos(angles), np.sin(angles))
         points, directions = [u * cosine, u * sine], [-sine, cosine]
         if area:
             points, directions = [*points, v], [*directions, np.zeros_like(v)]

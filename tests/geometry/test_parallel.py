@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
 
 BEAM = ParallelBeam((0.0, 0.3, 1.1, -2.0, 5.5), Detector(6, 0.4, -0.3))
 
@@ -198,3 +198,86 @@ def test_what_is_no_parallel_beam_is_refused():
 def test_what_is_no_span_of_views_is_refused(num_views, span, message):
     with pytest.raises(ValueError, match=message):
         equal_angles(num_views, span=span)
+
+
+# ------------------------------------------------------------------ some of the rays
+
+FAN = FanBeam(BEAM.angles, BEAM.detector, 9.0, 4.0)
+EITHER_BEAM = pytest.mark.parametrize("beam", [BEAM, FAN], ids=["parallel", "fan"])
+
+
+def same_rays(given: Rays, every: Rays, views: np.ndarray, bins: np.ndarray) -> None:
+    assert np.array_equal(given.points, every.points[views, bins])
+    assert np.array_equal(given.directions, every.directions[views, bins])
+    assert (given.begins is None) == (every.begins is None)
+    if every.begins is not None:
+        assert np.array_equal(given.begins, every.begins[views, bins])
+
+
+@EITHER_BEAM
+@pytest.mark.parametrize(
+    "views, bins, numbers",
+    [
+        (None, [4, 1, 1], ([0, 1, 2, 3, 4], [4, 1, 1])),
+        (np.s_[::-2], None, ([4, 2, 0], [0, 1, 2, 3, 4, 5])),
+        (3, torch.tensor([5, 0]), ([3], [5, 0])),
+        (np.array([True, False, False, True, False]), -1, ([0, 3], [5])),
+    ],
+    ids=str,
+)
+def test_rays_are_those_of_the_chosen_views_and_bins(beam, views, bins, numbers):
+    chosen = beam.rays(views, bins)
+    assert chosen.shape == (len(numbers[0]), len(numbers[1]))
+    same_rays(chosen, beam.rays(), *np.ix_(*numbers))
+
+
+@EITHER_BEAM
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_pairs_of_views_and_bins_are_a_flat_list_of_rays(beam, kind):
+    views, bins = [4, 0, 0, 2], [5, 1, 1, -1]
+    chosen = beam.rays()[kind(views), kind(bins)]
+    assert chosen.shape == (4,)
+    same_rays(chosen, beam.rays(), views, bins)
+    mask = np.zeros(beam.shape, dtype=bool)
+    mask[[1, 3], [2, 0]] = True
+    same_rays(beam.rays()[mask], beam.rays(), *mask.nonzero())
+
+
+@EITHER_BEAM
+@pytest.mark.parametrize(
+    "views, bins, error, message",
+    [
+        (5, None, IndexError, r"^`views` must pick some of 5 .*; got 5\. index 5 is out of bounds"),
+        (None, [0, 6], IndexError, r"^`bins` must pick some of 6 .*; got \[0, 6\]\. index 6"),
+        ([True, False], None, IndexError, r"^`views` must pick some of 5 .*did not match"),
+        (None, [0.5], IndexError, r"^`bins` must pick some of 6 .*; got \[0\.5\]"),
+        (None, "all", IndexError, r"^`bins` must pick some of 6 .*; got 'all'"),
+        ([], None, ValueError, r"^`views` must pick some of 5 .*; got \[\]"),
+        (None, np.s_[6:], ValueError, r"^`bins` must pick some of 6 .*; got slice"),
+        ([[0, 1]], None, ValueError, r"^`views` must pick some of 5"),
+    ],
+)
+def test_rays_that_are_not_there_are_refused(beam, views, bins, error, message):
+    with pytest.raises(error, match=message):
+        beam.rays(views, bins)
+    with pytest.raises(IndexError, match=r"`selection` must pick some of the rays of shape \(5, 6"):
+        beam.rays()[[0, 5], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    "parts, message",
+    [
+        ((np.zeros((3, 2)), np.ones((3, 2))), "`directions` must be unit vectors; got lengths"),
+        ((np.zeros((3, 2)), np.eye(2)), r"`directions` must have the shape \(3, 2\) of the points"),
+        ((np.zeros((2, 2)), np.eye(2), np.zeros(3)), r"`begins` must have the shape \(2,\) of the"),
+    ],
+)
+def test_lines_that_are_none_are_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        Rays(*parts)
+
+
+def test_rays_of_a_fan_begin_at_their_source():
+    rays = FAN.rays()
+    begins = rays.points + rays.begins[..., None] * rays.directions
+    assert begins == pytest.approx(np.broadcast_to(FAN.sources()[:, None], begins.shape))
