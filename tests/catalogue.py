@@ -21,7 +21,10 @@ from ctinr.operators import (
     Space,
     Weights,
 )
-from ctinr.projectors import Projector, RayIntegral, available_backends
+from ctinr.projectors import BACKENDS, Projector, RayIntegral
+
+# The engines that handle every scan and dtype; that of ASTRA does not, and has its own tests.
+EXACT_ENGINES = tuple(b.name for b in BACKENDS if torch.float64 in b.dtypes)
 
 QUARTER = math.pi / 4
 
@@ -96,7 +99,7 @@ def checkerboard(shape: tuple[int, ...]) -> torch.Tensor:
 def projectors() -> dict[str, LinearOperator]:
     return {
         f"projector-{engine}-{name}": Projector(geometry, grid, engine)
-        for engine in available_backends()
+        for engine in EXACT_ENGINES
         for name, (geometry, grid) in SCANS.items()
     }
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
+import numpy as np
 import torch
 
 from ctinr import checks
@@ -32,6 +35,8 @@ class Backend:
         Device types and dtypes it handles; no devices means any.
     adjoint_gap : float
         Declared relative error of the transpose; 0 for a matched pair.
+    limits : callable, optional
+        Takes (geometry, grid) and answers what else is an obstacle, as a sentence, or None.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Backend:
     devices: tuple[str, ...] = ()
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
     adjoint_gap: float = 0.0
+    limits: Callable[[Any, Grid], str | None] | None = None
 
     def obstacle(
         self, geometry: object, grid: Grid, device: torch.device | str, dtype: torch.dtype
@@ -57,12 +63,27 @@ class Backend:
             return f"It runs on {', '.join(self.devices)}, not on {kind}."
         if dtype not in self.dtypes:
             return f"It handles {', '.join(map(str, self.dtypes))}, not {dtype}."
-        return None
+        return self.limits(geometry, grid) if self.limits else None
 
     def load(self) -> type[Any]:
         """Import the engine and return its class."""
         module, _, name = self.target.partition(":")
         return getattr(importlib.import_module(module), name)
+
+
+def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
+    """Return what ASTRA cannot do: arcs, and rays that begin at their source."""
+    if isinstance(geometry, ParallelBeam):
+        return None
+    if geometry.curved:
+        return "It handles flat detectors, not curved ones."
+    middle, half = (np.asarray(pair)[::-1] for pair in (grid.center, grid.extent))
+    corners = [middle + half / 2 * side for side in product((-1, 1), repeat=2)]
+    angles = np.asarray(geometry.angles)
+    along = np.stack([-np.sin(angles), np.cos(angles)])
+    if (np.asarray(corners) @ along).min() <= -geometry.source_distance:
+        return "It would see what is behind the source, and a part of the grid is."
+    return None
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -73,6 +94,15 @@ BACKENDS: tuple[Backend, ...] = (
         devices=("cpu",),
     ),
     Backend(name="torch", target="ctinr.projectors.backends.torch_joseph:TorchJoseph"),
+    # After the engine that runs everywhere, so that "auto" never comes to it.
+    Backend(
+        name="astra",
+        target="ctinr.projectors.backends.astra:Astra",
+        requires=(("astra", "pip install astra-toolbox"),),
+        devices=("cpu",),
+        dtypes=(torch.float32,),
+        limits=_flat_fan_ahead,
+    ),
 )
 
 

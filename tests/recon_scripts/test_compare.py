@@ -231,7 +231,7 @@ def test_a_time_budget_that_is_not_used_up_changes_nothing(run_compare):
     [
         ({"time_budget": 0.0}, "`time_budget` must be above zero; got 0.0."),
         ({"seed": -1}, "`seed` must be at least 0; got -1."),
-        ({"engine": "astra"}, "`engine` must be one of 'auto', "),
+        ({"engine": "abacus"}, "`engine` must be one of 'auto', "),
         ({"methods": "fbp,tvv"}, "`methods` must list some of fbp, tv, inr"),
     ],
 )
