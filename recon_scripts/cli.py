@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import subcommand
 
-from recon_scripts import compare, demo, info, reconstruct, simulate
+from recon_scripts import compare, demo, doctor, info, reconstruct, simulate
 from recon_scripts._terminal import leave, parsed, say
 
 Command = (
@@ -15,6 +15,7 @@ Command = (
     | Annotated[reconstruct.Reconstruct, subcommand("reconstruct")]
     | Annotated[simulate.Simulate, subcommand("simulate")]
     | Annotated[info.Info, subcommand("info")]
+    | Annotated[doctor.Doctor, subcommand("doctor")]
     | Annotated[demo.Demo, subcommand("demo")]
 )
 MAINS = {
@@ -22,6 +23,7 @@ MAINS = {
     reconstruct.Reconstruct: reconstruct.main,
     simulate.Simulate: simulate.main,
     info.Info: info.main,
+    doctor.Doctor: doctor.main,
     demo.Demo: demo.main,
 }
 DESCRIPTION = "Tomographic reconstruction with coordinate networks, side by side with FBP and TV."
