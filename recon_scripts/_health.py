@@ -20,9 +20,12 @@ from ctinr.report.record import versions
 WORKS = "works"
 
 
-def health() -> dict[str, dict[str, str]]:
-    """Return devices, engines and kernels on each of them, and versions, as terms and values."""
-    kinds = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+def health(*, cards: bool = True) -> dict[str, dict[str, str]]:
+    """Return devices, engines and kernels on each of them, and versions, as terms and values.
+
+    Without `cards` engines are tried on the CPU alone.
+    """
+    kinds = ("cpu", "cuda") if cards and torch.cuda.is_available() else ("cpu",)
     return {
         "Devices": devices(),
         "Engines of the X-ray transform": {

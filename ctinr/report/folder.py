@@ -14,7 +14,16 @@ from ctinr import checks
 from ctinr.data.files import enough_room
 
 # All that the commands ever write; a folder that holds anything else is not replaced.
-OURS = ("result.h5", "scan.h5", "metrics.json", "info.json", "report.html", "figures", "*.png")
+OURS = (
+    "result.h5",
+    "scan.h5",
+    "metrics.json",
+    "info.json",
+    "doctor.json",
+    "report.html",
+    "figures",
+    "*.png",
+)
 
 
 @contextmanager

@@ -55,6 +55,15 @@ def test_the_engines_of_this_machine_work(capsys):
     assert found["Kernels of the wavelet"]["torch on cpu"] == "can run"
 
 
+def test_a_folder_holds_the_same(capsys, tmp_path):
+    config = doctor.Doctor(json=True, smoke=True, out=tmp_path / "out")
+    assert guarded(doctor.main, config) == 0
+    written = json.loads((tmp_path / "out" / "doctor.json").read_text())
+    assert written == json.loads(capsys.readouterr().out)
+    assert guarded(doctor.main, config) == 2
+    assert guarded(doctor.main, replace(config, overwrite=True)) == 0
+
+
 def test_it_is_shown_whole_on_a_narrow_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     assert guarded(doctor.main, doctor.Doctor()) == 0
