@@ -48,8 +48,13 @@ def installation() -> dict[str, dict[str, str]]:
         "Engines": {name: why or "can run" for name, why in obstacles.items()},
         "Methods": {method.name: method.summary for method in METHODS},
         "Phantoms": {"names": ", ".join(phantoms.catalogue)},
-        "Versions": {"python": platform.python_version(), **versions()},
+        "Versions": version_facts(),
     }
+
+
+def version_facts() -> dict[str, str]:
+    """Return the versions of Python and of every package that numbers depend on."""
+    return {"python": platform.python_version(), **versions()}
 
 
 def _smallest_problem():

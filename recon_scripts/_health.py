@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,8 @@ from ctinr.networks.kernels.choice import KERNELS
 from ctinr.projectors import BACKENDS, Projector
 from ctinr.projectors.registry import Backend
 from ctinr.report import wording
-from ctinr.report.record import versions
+from ctinr.report.record import processor
+from recon_scripts._facts import version_facts
 
 WORKS = "works"
 
@@ -39,7 +38,7 @@ def health(*, cards: bool = True) -> dict[str, dict[str, str]]:
             for kind in kinds
             for kernel in KERNELS
         },
-        "Versions": {"python": platform.python_version(), **versions()},
+        "Versions": version_facts(),
     }
 
 
@@ -59,14 +58,6 @@ def devices() -> dict[str, str]:
         card = torch.cuda.get_device_properties(number)
         found[f"cuda:{number}"] = f"{card.name}, {wording.memory(card.total_memory)}"
     return found
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def state(backend: Backend, kind: str) -> str:

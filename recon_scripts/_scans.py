@@ -15,7 +15,7 @@ from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from ctinr.projectors import Projector
 from recon_scripts._options import ScanOptions
-from recon_scripts._setups import Setup
+from recon_scripts._setups import MARGIN, Setup
 
 if TYPE_CHECKING:
     from recon_scripts.simulate import Simulate
@@ -27,8 +27,6 @@ TITLES = {
     "forbild-thorax": "FORBILD thorax",
 }
 HOME_GROUND = "The phantom is piecewise constant, which is the home ground of TV."
-# Air around the object, so that its edge lies inside the image and both ends of the detector.
-MARGIN = 1.04
 VIEWS, PAPER_VIEWS, PHOTONS, SIZE = 60, 100, 1e5, 256
 SMOKE_SIZE, SMOKE_VIEWS = 48, 20
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ctinr import checks
 from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam, equal_angles
 
-# Both ends of the detector lie a little outside the shadow of the grid.
+# Air around the object, so that its edge lies inside the image and both ends of the detector.
 MARGIN = 1.04
 
 
@@ -22,13 +22,12 @@ class Setup:
 
     def geometry(self, grid: Grid, *, views: int) -> Beam:
         """Return so many views whose detector is a little wider than the grid's shadow."""
-        bins, spacing = math.ceil(grid.shape[1] * MARGIN), grid.spacing[1]
-        given = {"source_distance": self.source_distance}
-        given |= {"detector_distance": self.detector_distance}
+        spacing = grid.spacing[1]
         if self.beam == "parallel":
-            for name, distance in given.items():
-                rule = "be left out unless the beam is a fan"
+            for name in ("source_distance", "detector_distance"):
+                rule, distance = "be left out unless the beam is a fan", getattr(self, name)
                 checks.require(distance is None, name, rule, distance, "Choose it with --beam.")
+            bins = math.ceil(grid.shape[1] * MARGIN)
             return ParallelBeam(equal_angles(views), Detector(bins, spacing))
         side = max(grid.extent)
         source = 2 * side if self.source_distance is None else self.source_distance

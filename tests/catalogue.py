@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
+from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
 from ctinr.operators import (
     BlockAverage,
     Gradient,
@@ -85,7 +85,7 @@ STACKS: dict[str, tuple[ParallelBeam, Grid]] = {
     "stack-one-slice": (ParallelBeam([0.5, 2.0], Detector((3, 6))), Grid((1, 4, 3))),
 }
 
-SCANS: dict[str, tuple[ParallelBeam | FanBeam, Grid]] = {**PARALLEL, **FANS, **STACKS}
+SCANS: dict[str, tuple[Beam, Grid]] = {**PARALLEL, **FANS, **STACKS}
 
 IMAGE = Grid((5, 4), (0.8, 1.7))
 SINOGRAM = ParallelBeam(equal_angles(3), Detector(7, 0.8))

@@ -68,10 +68,10 @@ def largest_gap(angles: np.ndarray) -> float:
     return float(_steps(angles).max())
 
 
-def _steps(angles: Any) -> np.ndarray:
-    """Return the angles between neighbours around the half turn, rad."""
-    turned = np.sort(np.asarray(angles, dtype=np.float64) % np.pi)
-    return np.diff(np.append(turned, turned[0] + np.pi))
+def _steps(angles: Any, *, period: float = np.pi) -> np.ndarray:
+    """Return the angles between neighbours around the half turn, or another period, rad."""
+    turned = np.sort(np.asarray(angles, dtype=np.float64) % period)
+    return np.diff(np.append(turned, turned[0] + period))
 
 
 def _blank(sinogram: np.ndarray) -> str:
@@ -138,13 +138,8 @@ def _narrow(geometry: Beam, grid: Grid) -> str:
     )
 
 
-def _period(geometry: Beam) -> float:
-    """Return the angle after which a view comes again, in the parallel beam mirrored."""
-    return 2 * np.pi if isinstance(geometry, FanBeam) else np.pi
-
-
 def _repeated(geometry: Beam) -> str:
-    period = _period(geometry)
+    period = geometry.half_turns * np.pi
     turned = np.asarray(geometry.angles) % period
     order = np.argsort(turned)
     steps = np.diff(np.append(turned[order], turned[order[0]] + period))
@@ -160,8 +155,7 @@ def _repeated(geometry: Beam) -> str:
 
 
 def _unseen_lines(geometry: FanBeam, grid: Grid) -> str:
-    turned = np.sort(np.asarray(geometry.angles) % (2 * np.pi))
-    steps = np.diff(turned, append=turned[0] + 2 * np.pi)
+    steps = _steps(geometry.angles, period=2 * np.pi)
     seen = 2 * np.pi - float(steps.max()) + float(np.median(steps))
     reach = min(max(grid.extent) / 2, geometry.field_of_view)
     wanted = np.pi + 2 * float(np.arcsin(reach / geometry.source_distance))

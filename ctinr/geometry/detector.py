@@ -72,6 +72,11 @@ class Detector:
         n = self.shape[axis]
         return (np.arange(n) - (n - 1) / 2) * self.pitch[axis] + self.offset[axis]
 
+    def edges(self, axis: int = -1) -> np.ndarray:
+        """Return the positions of both edges along one axis, mm, float64."""
+        half = self.extent[axis] / 2
+        return self.offset[axis] + np.array([-half, half])
+
     def coarsen(self, factor: int) -> Detector:
         """Return a detector whose bins are `factor` old ones wide and begin at the same edge.
 

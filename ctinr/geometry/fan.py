@@ -77,7 +77,7 @@ class FanBeam:
         if not isinstance(curved, bool | np.bool_):
             raise TypeError(checks.message("curved", "be True or False", repr(curved)))
         object.__setattr__(self, "curved", bool(curved))
-        widest = float(np.abs(self.fan_angles(self._edges())).max())
+        widest = float(np.abs(self.fan_angles(self.detector.edges())).max())
         checks.require(
             widest < math.pi / 2,
             "detector",
@@ -92,6 +92,11 @@ class FanBeam:
         return len(self.angles)
 
     @property
+    def half_turns(self) -> int:
+        """After how many half turns a view comes again: opposite views share only one line."""
+        return 2
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Shape of a sinogram: (angle, u)."""
         return (len(self.angles), self.detector.shape[0])
@@ -104,7 +109,7 @@ class FanBeam:
     @property
     def field_of_view(self) -> float:
         """Radius of the disk around the axis of rotation that every view sees whole, mm."""
-        low, high = self.fan_angles(self._edges())
+        low, high = self.fan_angles(self.detector.edges())
         return self.source_distance * max(0.0, math.sin(min(-low, high)))
 
     def fan_angles(self, u: np.ndarray | None = None) -> np.ndarray:
@@ -136,7 +141,7 @@ class FanBeam:
         ellipse does not fit is truncated in some views and cannot be reconstructed exactly.
         """
         slack = self.detector.pitch[0]
-        low, high = self.fan_angles(self._edges() + np.array([-slack, slack]))
+        low, high = self.fan_angles(self.detector.edges() + np.array([-slack, slack]))
         half, middle = (np.asarray(pair)[::-1] for pair in (grid.extent, grid.center))
         ahead = middle - self.sources()
         for gamma, outward in ((low, -1), (high, 1)):
@@ -187,8 +192,3 @@ class FanBeam:
         distances = values["source_distance"], values["detector_distance"]
         detector = Detector.from_dict(values["detector"])
         return cls(values["angles"], detector, *distances, curved=values["curved"])
-
-    def _edges(self) -> np.ndarray:
-        """Return the detector coordinates of both edges."""
-        half = self.detector.extent[0] / 2
-        return self.detector.offset[0] + np.array([-half, half])

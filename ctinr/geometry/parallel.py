@@ -52,6 +52,11 @@ class ParallelBeam:
         return len(self.angles)
 
     @property
+    def half_turns(self) -> int:
+        """After how many half turns a view comes again: after one, mirrored."""
+        return 1
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of a sinogram: (angle, u) or (angle, v, u)."""
         return (len(self.angles), *self.detector.shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator
 from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
 from ctinr.projectors.stack import Stack
@@ -44,8 +44,8 @@ class Projector(LinearOperator):
         When applied, if the engine asked for cannot run; there is no silent fallback.
     """
 
-    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid, backend: str = "auto") -> None:
-        if not isinstance(geometry, ParallelBeam | FanBeam):
+    def __init__(self, geometry: Beam, grid: Grid, backend: str = "auto") -> None:
+        if not isinstance(geometry, Beam):
             raise TypeError(checks.message("geometry", "be a ParallelBeam or FanBeam", geometry))
         if not isinstance(grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", grid))
@@ -66,7 +66,7 @@ class Projector(LinearOperator):
         return f"Projector({views} views x {bins} bins, {self._grid!r}, backend={chosen})"
 
     @property
-    def geometry(self) -> ParallelBeam | FanBeam:
+    def geometry(self) -> Beam:
         """The rays."""
         return self._geometry
 
@@ -76,7 +76,7 @@ class Projector(LinearOperator):
         return self._grid
 
     @property
-    def range(self) -> ParallelBeam | FanBeam:
+    def range(self) -> Beam:
         """The geometry, whose shape is that of a sinogram."""
         return self._geometry
 
@@ -88,7 +88,7 @@ class Projector(LinearOperator):
         """Return the projector of the selected views."""
         return Projector(self._geometry[selection], self._grid, self._backend)
 
-    def rebuilt(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> Projector:
+    def rebuilt(self, geometry: Beam, grid: Grid) -> Projector:
         """Return the projector of other rays and another grid, by the same engine."""
         return Projector(geometry, grid, self._backend)
 
@@ -107,7 +107,7 @@ class Projector(LinearOperator):
         return self._engine(y).transposed(y)
 
 
-def _check_sources(geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+def _check_sources(geometry: Beam, grid: Grid) -> None:
     """Raise if a source lies in the grid, or within the cell beside it to which images fade."""
     if isinstance(geometry, ParallelBeam):
         return

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Backend:
         return getattr(importlib.import_module(module), name)
 
 
-def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
+def _flat_fan_ahead(geometry: Beam, grid: Grid) -> str | None:
     """Return what ASTRA cannot do: arcs, and rays that begin at their source."""
     if isinstance(geometry, ParallelBeam):
         return None

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -144,6 +145,11 @@ class Task:
         whole, fitted, withheld = (part.scaled(1 / scale) for part in (problem, fitted, withheld))
         return cls(whole, fitted, withheld, start / scale, scale, observers)
 
+    @cached_property
+    def blind(self) -> DataStep:
+        """The data step of the fitted views, without a weight; its length takes some work."""
+        return DataStep.of(self.fitted)
+
     def error(self, image: Tensor) -> float:
         """Return the relative error of an image on the withheld views."""
         return relative_error(self.withheld.A, image.clamp(min=0), self.withheld.y)
@@ -157,14 +163,13 @@ def try_weights(task: Task, recipe: Recipe) -> tuple[Choice, Tensor]:
     """
     images: dict[float, Tensor] = {}
     ended = False
-    unweighted = DataStep.of(task.fitted)
 
     def error(weight: float) -> float:
         nonlocal ended
         if ended:
             raise KeyboardInterrupt
         begin = next(reversed(images.values()), task.start)
-        steps = proximal_steps(unweighted.with_weight(weight), begin)
+        steps = proximal_steps(task.blind.with_weight(weight), begin)
         shown = (replace(step, image=_physical(step.image, task.scale)) for step in steps)
         result = run(shown, recipe.trial, task.observers)
         ended = result.stopped_by == "interrupted"
@@ -186,7 +191,7 @@ def fit_network(
     """
     judge = Judge(task.error, recipe.rounds)
     weight = recipe.weights[0]
-    blind, whole = (DataStep.of(part, weight) for part in (task.fitted, task.whole))
+    blind, whole = task.blind.with_weight(weight), DataStep.of(task.whole, weight)
     stages: list[Stage | Splitting] = [warm_start(start, recipe, blind)]
     if not hurry:
         stages += [

@@ -102,7 +102,7 @@ def overlap_window(problem: Problem) -> Window:
     geometry, grid = problem.A.geometry, problem.A.domain
     is_fan = isinstance(geometry, FanBeam)
     pitch = geometry.detector.pitch[0] / (geometry.magnification if is_fan else 1.0)
-    directions, _ = distinct_directions(geometry.angles, half_turns=2 if is_fan else 1)
+    directions, _ = distinct_directions(geometry.angles, half_turns=geometry.half_turns)
     step = (Arc.of(geometry.angles).length if is_fan else math.pi) / len(directions)
     flat = 2 * pitch / (step * max(grid.extent))
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Beam, FanBeam
+from ctinr.geometry import Beam
 from ctinr.operators import LinearOperator
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import of_views
@@ -54,10 +54,12 @@ def split_views(geometry: Beam, *, fraction: float = 0.1, seed: int = 0) -> Spli
 
     Views of a fan from opposite sides share one line and stand for themselves.
     """
-    half_turns = 2 if isinstance(geometry, FanBeam) else 1
-    angles = geometry.angles
     return withhold_views(
-        len(angles), fraction=fraction, seed=seed, angles=angles, half_turns=half_turns
+        geometry.num_views,
+        fraction=fraction,
+        seed=seed,
+        angles=geometry.angles,
+        half_turns=geometry.half_turns,
     )
 
 

@@ -57,14 +57,15 @@ def first_view(geometry: Beam, grid: Grid) -> tuple[np.ndarray, np.ndarray, list
     rays : list of ndarray, shape (2, 2)
         From the source, or from the same distance, to both ends of the detector and its middle.
     """
-    angle, (low, high) = geometry.angles[0], _ends(geometry)
+    angle, (low, high) = geometry.angles[0], geometry.detector.edges()
     across, along = (
         np.array([np.cos(angle), np.sin(angle)]),
         np.array([-np.sin(angle), np.cos(angle)]),
     )
     u = np.linspace(low, high, 41)[:, None]
     if isinstance(geometry, FanBeam):
-        source, length = geometry.sources()[0], _length(geometry)
+        source = geometry.sources()[0]
+        length = geometry.source_distance + geometry.detector_distance
         gamma = geometry.fan_angles(u)
         straight = source + length * along + u * across
         bent = source + length * (np.cos(gamma) * along + np.sin(gamma) * across)
@@ -94,14 +95,3 @@ def _views(geometry: Beam) -> str:
     views = wording.counted(geometry.num_views, "view")
     where = "sources of" if isinstance(geometry, FanBeam) else "directions of"
     return f"{where} {views}"
-
-
-def _ends(geometry: Beam) -> tuple[float, float]:
-    """Return the detector coordinates of both edges, mm."""
-    half, middle = geometry.detector.extent[0] / 2, geometry.detector.offset[0]
-    return middle - half, middle + half
-
-
-def _length(geometry: FanBeam) -> float:
-    """Return the distance from the source to the detector, mm."""
-    return geometry.source_distance + geometry.detector_distance

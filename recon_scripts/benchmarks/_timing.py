@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctinr.recon.allocation import keep_freed_memory
+from ctinr.report.record import processor
 
 
 def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, float]:
@@ -35,13 +36,8 @@ def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> d
 
 def machine() -> dict[str, Any]:
     """Return what a reader must know about the machine to compare."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].split(":", 1)[1].strip() if lines else model
     return {
-        "processor": model,
+        "processor": processor(),
         "cores": os.cpu_count(),
         "vector unit": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,

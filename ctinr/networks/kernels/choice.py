@@ -45,14 +45,16 @@ class Kernel:
     devices: tuple[str, ...] | None
     dtypes: tuple[torch.dtype, ...] | None
 
-    def obstacle(self, device: torch.device, dtype: torch.dtype) -> str | None:
+    def obstacle(self, device: torch.device, *dtypes: torch.dtype) -> str | None:
         """Return why this engine cannot run there, as a sentence, or None if it can."""
-        if not dtype.is_floating_point:
-            return f"{dtype} is not a floating-point type"
+        for dtype in dtypes:
+            if not dtype.is_floating_point:
+                return f"{dtype} is not a floating-point type"
         if self.devices is not None and device.type not in self.devices:
             return f"runs on {', '.join(self.devices)}, not on {device.type}"
-        if self.dtypes is not None and dtype not in self.dtypes:
-            return f"computes in {', '.join(map(str, self.dtypes))}, not in {dtype}"
+        for dtype in dtypes:
+            if self.dtypes is not None and dtype not in self.dtypes:
+                return f"computes in {', '.join(map(str, self.dtypes))}, not in {dtype}"
         if self.requires is not None and importlib.util.find_spec(self.requires) is None:
             return f"needs {self.requires}: pip install {self.requires}"
         return None
@@ -103,15 +105,9 @@ def choose_kernel(
     checks.one_of(kernel, "kernel", ("auto", *(row.name for row in KERNELS)))
     device = torch.device(device)
     for row in KERNELS:
-        if kernel in ("auto", row.name) and _obstacle(row, device, dtypes) is None:
+        if kernel in ("auto", row.name) and row.obstacle(device, *dtypes) is None:
             return row
     rule = f"be able to run on {device.type} in {', '.join(map(str, dict.fromkeys(dtypes)))}"
-    rows = (f"\n  {row.name}: {_obstacle(row, device, dtypes) or 'can run'}" for row in KERNELS)
+    rows = (f"\n  {row.name}: {row.obstacle(device, *dtypes) or 'can run'}" for row in KERNELS)
     given = f"{kernel!r}. The kernels:" + "".join(rows)
     raise checks.BackendUnavailable(checks.message("kernel", rule, given))
-
-
-def _obstacle(row: Kernel, device: torch.device, dtypes: tuple[torch.dtype, ...]) -> str | None:
-    """Return the first obstacle of a row in any of the formats."""
-    obstacles = (row.obstacle(device, dtype) for dtype in dtypes)
-    return next((obstacle for obstacle in obstacles if obstacle is not None), None)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Joseph:
     lengths: np.ndarray
 
 
-def joseph_model(geometry: ParallelBeam | FanBeam, grid: Grid) -> Joseph:
+def joseph_model(geometry: Beam, grid: Grid) -> Joseph:
     """Return the crossings of all rays of a geometry with the lines of a grid, float64."""
     gamma = geometry.fan_angles() if isinstance(geometry, FanBeam) else np.zeros(1)
     turned = np.asarray(geometry.angles)[:, None] - gamma

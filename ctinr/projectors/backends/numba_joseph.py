@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid
 from ctinr.projectors.backends import numba_loops as loops
 from ctinr.projectors.backends.joseph import JosephTable, joseph_model
 from ctinr.projectors.backends.numba_loops import BLOCK, SIDE_BY_SIDE
@@ -24,7 +24,7 @@ FEWEST = 3
 class NumbaJoseph:
     """Forward and transposed kernels for one geometry and grid."""
 
-    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+    def __init__(self, geometry: Beam, grid: Grid) -> None:
         self._sinogram_shape = geometry.shape
         self._shape = grid.shape
         model = joseph_model(geometry, grid)

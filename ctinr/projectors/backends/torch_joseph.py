@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid
 from ctinr.projectors.backends.joseph import JosephTable, joseph_model
 
 # Crossings, times images of the batch, handled at once: bounds the memory at about 100 MB.
@@ -23,7 +23,7 @@ CROSSINGS = 1 << 21
 class TorchJoseph:
     """Forward and transposed kernels for one geometry and grid."""
 
-    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+    def __init__(self, geometry: Beam, grid: Grid) -> None:
         num_views, num_bins = geometry.shape
         self._sinogram_shape = (num_views, num_bins)
         self._shape = grid.shape
