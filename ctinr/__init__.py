@@ -11,7 +11,16 @@ The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.netwo
 
 from ctinr.checks import BackendUnavailable
 from ctinr.data import Scan, read_scan, scan_from_image, simulate, simulated_scan, write_scan
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
+from ctinr.geometry import (
+    ConeBeam,
+    Detector,
+    FanBeam,
+    Grid,
+    ParallelBeam,
+    Rays,
+    VectorBeam,
+    equal_angles,
+)
 from ctinr.metrics import psnr, rmse, ssim
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import (
@@ -27,6 +36,7 @@ from ctinr.operators import (
 from ctinr.projectors import Projector, RayIntegral, available_backends
 from ctinr.recon.cgls import cgls
 from ctinr.recon.fbp import fbp
+from ctinr.recon.fdk import fdk
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
@@ -39,6 +49,7 @@ __all__ = [
     "BWReLU",
     "BackendUnavailable",
     "BlockAverage",
+    "ConeBeam",
     "Detector",
     "FanBeam",
     "Gradient",
@@ -58,11 +69,13 @@ __all__ = [
     "Select",
     "Siren",
     "Step",
+    "VectorBeam",
     "Weights",
     "available_backends",
     "cgls",
     "equal_angles",
     "fbp",
+    "fdk",
     "fit",
     "inr",
     "psnr",

@@ -12,16 +12,20 @@ from phantoms.shapes import Box, Ellipse, HalfPlane
 from phantoms.shepp_logan import shepp_logan
 from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
 from phantoms.terms import Bump, Solid, Term
+from phantoms.volume import Ellipsoid, VolumePhantom, ball
 
 __all__ = [
     "WATER",
     "Box",
     "Bump",
     "Ellipse",
+    "Ellipsoid",
     "HalfPlane",
     "Phantom",
     "Solid",
     "Term",
+    "VolumePhantom",
+    "ball",
     "box",
     "bump",
     "by_name",

@@ -65,15 +65,12 @@ def matrix(value: Any, argument: str) -> NDArray[np.float64]:
     return array
 
 
-def vectors(value: Any, argument: str) -> NDArray[np.float64]:
-    """Return value as a float64 array of finite (x, y) on its last axis."""
+def vectors(value: Any, argument: str, *, axes: int = 2) -> NDArray[np.float64]:
+    """Return value as a float64 array of finite (x, y), or (x, y, z), on its last axis."""
     array = np.asarray(value, dtype=np.float64)
-    require(
-        array.ndim > 0 and array.shape[-1] == 2,
-        argument,
-        "end with an axis of length 2, (x, y)",
-        array,
-    )
+    names = ", ".join("xyz"[:axes])
+    rule = f"end with an axis of length {axes}, ({names})"
+    require(array.ndim > 0 and array.shape[-1] == axes, argument, rule, array)
     require(bool(np.isfinite(array).all()), argument, "be finite everywhere", array)
     return array
 

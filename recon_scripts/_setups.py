@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ctinr import checks
-from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam, equal_angles
 
 # Air around the object, so that its edge lies inside the image and both ends of the detector.
 MARGIN = 1.04
@@ -20,7 +20,7 @@ class Setup:
     source_distance: float | None = None
     detector_distance: float | None = None
 
-    def geometry(self, grid: Grid, *, views: int) -> Beam:
+    def geometry(self, grid: Grid, *, views: int) -> PlanarBeam:
         """Return so many views whose detector is a little wider than the grid's shadow."""
         spacing = grid.spacing[1]
         if self.beam == "parallel":

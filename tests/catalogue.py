@@ -10,7 +10,17 @@ import math
 import numpy as np
 import torch
 
-from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam, Rays, equal_angles
+from ctinr.geometry import (
+    Beam,
+    ConeBeam,
+    Detector,
+    FanBeam,
+    Grid,
+    ParallelBeam,
+    Rays,
+    VectorBeam,
+    equal_angles,
+)
 from ctinr.operators import (
     BlockAverage,
     Gradient,
@@ -85,7 +95,80 @@ STACKS: dict[str, tuple[ParallelBeam, Grid]] = {
     "stack-one-slice": (ParallelBeam([0.5, 2.0], Detector((3, 6))), Grid((1, 4, 3))),
 }
 
-SCANS: dict[str, tuple[Beam, Grid]] = {**PARALLEL, **FANS, **STACKS}
+AREA = Detector((4, 5), (1.0, 1.2), (0.3, -0.2))
+
+CONES: dict[str, tuple[ConeBeam, Grid]] = {
+    "cone": (ConeBeam(TURN, AREA, 12.0, 7.0), Grid((3, 4, 5))),
+    "cone-curved": (ConeBeam([0.3, 2.0], AREA, 12.0, 7.0, curved=True), Grid((3, 5, 4))),
+    "helix": (ConeBeam([-4.0, 0.3, 7.5], AREA, 12.0, 7.0, helical_pitch=2.5), Grid((5, 4, 4))),
+    "cone-anisotropic": (
+        ConeBeam([0.3, 2.0, 4.1], AREA, 11.0, 0.0),
+        Grid((4, 3, 5), (0.7, 1.3, 0.8), (0.4, -0.9, 0.6)),
+    ),
+    # Rays driven along each of the three axes in one view: thin slices, and a wide cone.
+    "cone-wide": (
+        ConeBeam([0.7, 2.4], Detector((7, 6), (2.9, 3.2)), 6.0, 3.0, curved=True),
+        Grid((6, 4, 5), (0.3, 0.8, 1.1)),
+    ),
+    "cone-straight": (
+        ConeBeam([k * QUARTER for k in range(3)], Detector((3, 3)), 9.0, 3.0),
+        Grid((3, 3, 3)),
+    ),
+    "cone-one-bin": (ConeBeam([0.4, 1.1], Detector((1, 1)), 9.0, 3.0), Grid((1, 4, 1))),
+    # A source beside the grid, between two of its planes.
+    "cone-beside": (
+        ConeBeam([0.1, 1.6], Detector((3, 9), 1.5), 5.0, 4.0),
+        Grid((2, 3, 5), 1.0, (0.5, 1.0, -4.5)),
+    ),
+}
+
+VECTORS: dict[str, tuple[VectorBeam, Grid]] = {
+    "vectors": (
+        VectorBeam.of(CONES["helix"][0]).turned_detector(roll=0.3, tilt=-0.2, skew=[0.1, 0.2, 0.3]),
+        CONES["helix"][1],
+    ),
+    "vectors-parallel": (
+        VectorBeam.of(ParallelBeam([0.2, 1.3], AREA)).turned_detector(tilt=0.4),
+        Grid((3, 4, 3), (0.8, 1.0, 1.2)),
+    ),
+    # The beam of laminography: parallel, and not at right angles to the axis of rotation.
+    "vectors-oblique": (
+        VectorBeam(
+            [[0.3, 0.8, 0.5], [-0.7, 0.2, 0.9]],
+            [[0.0, 0.0, 0.0], [0.1, 0.4, -0.3]],
+            [[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]],
+            [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]],
+            AREA,
+            parallel=True,
+        ),
+        Grid((4, 3, 4)),
+    ),
+    "vectors-plane": (VectorBeam.of(FANS["fan-anisotropic"][0]), FANS["fan-anisotropic"][1]),
+    # Detectors that count backwards, and one that is askew.
+    "vectors-backwards": (
+        VectorBeam(
+            [[9.0, 1.0], [0.0, -8.0], [1.0, 7.0]],
+            [[-4.0, 0.0], [1.0, 6.0], [0.0, -6.0]],
+            [[0.0, 1.0], [-0.8, 0.6], [1.0, 0.0]],
+            None,
+            Detector(9, 1.3, 0.4),
+        ),
+        Grid((5, 4), (0.9, 1.2)),
+    ),
+    "vectors-plane-parallel": (
+        VectorBeam(
+            [[0.3, 2.0], [-1.0, 0.1]],
+            [[0.5, 9.0], [3.0, -1.0]],
+            [[-1.0, 0.0], [0.6, 0.8]],
+            None,
+            Detector(9, 0.9),
+            parallel=True,
+        ),
+        Grid((5, 4)),
+    ),
+}
+
+SCANS: dict[str, tuple[Beam, Grid]] = {**PARALLEL, **FANS, **STACKS, **CONES, **VECTORS}
 
 IMAGE = Grid((5, 4), (0.8, 1.7))
 SINOGRAM = ParallelBeam(equal_angles(3), Detector(7, 0.8))

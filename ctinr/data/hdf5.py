@@ -16,7 +16,7 @@ from ctinr import checks
 from ctinr.data.files import naming, replacing
 from ctinr.data.hdf5_access import built, dataset, field_names, opened, text_attribute, values
 from ctinr.data.scan import Scan
-from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam
 
 if TYPE_CHECKING:
     import h5py
@@ -144,7 +144,7 @@ def _check_schema(file: h5py.File) -> None:
     checks.require(beam in ("parallel", "fan"), "path", rule, f"'{name}' with {beam!r}")
 
 
-def _put_beam(file: h5py.File, geometry: Beam) -> None:
+def _put_beam(file: h5py.File, geometry: PlanarBeam) -> None:
     group, detector = file.create_group("geometry"), geometry.detector
     group.attrs["beam"] = np.bytes_("fan" if isinstance(geometry, FanBeam) else "parallel")
     _put(group, "angles", np.asarray(geometry.angles), units=RADIAN)
@@ -174,7 +174,7 @@ def _fan_values(file: h5py.File) -> dict[str, Any]:
     return {**distances, "curved": kind == "curved"}
 
 
-def _beam(angles: list[float], detector: Detector, fan: dict[str, Any]) -> Beam:
+def _beam(angles: list[float], detector: Detector, fan: dict[str, Any]) -> PlanarBeam:
     return FanBeam(angles, detector, **fan) if fan else ParallelBeam(angles, detector)
 
 

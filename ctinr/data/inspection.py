@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam, PlanarBeam
 
 # Bins at either end that should see nothing but air, as a fraction of the detector.
 EDGE = 0.02
@@ -25,7 +25,7 @@ MOST_VIEWS_OF_A_GLANCE, GLANCE = 8, np.deg2rad(6.4)
 
 
 def suspicions(
-    sinogram: np.ndarray, geometry: Beam, grid: Grid, *, simulated: bool = False
+    sinogram: np.ndarray, geometry: PlanarBeam, grid: Grid, *, simulated: bool = False
 ) -> tuple[str, ...]:
     """Return what is odd about line integrals of shape (angle, u), one sentence each."""
     found = (
@@ -128,7 +128,7 @@ def _carried(sinogram: np.ndarray) -> np.ndarray:
     return np.minimum(sinogram[:, :num].mean(axis=1), sinogram[:, :outer].mean(axis=1))
 
 
-def _narrow(geometry: Beam, grid: Grid) -> str:
+def _narrow(geometry: PlanarBeam, grid: Grid) -> str:
     radius, reach = geometry.field_of_view, min(grid.extent) / 2
     if radius >= 0.75 * reach:
         return ""
@@ -138,7 +138,7 @@ def _narrow(geometry: Beam, grid: Grid) -> str:
     )
 
 
-def _repeated(geometry: Beam) -> str:
+def _repeated(geometry: PlanarBeam) -> str:
     period = geometry.half_turns * np.pi
     turned = np.asarray(geometry.angles) % period
     order = np.argsort(turned)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.inspection import suspicions
-from ctinr.geometry import Beam, Grid
+from ctinr.geometry import Grid, PlanarBeam
 
 # What a file's metadata may be made of.
 Plain = str | bool | int | float | tuple[Any, ...]
@@ -49,13 +49,13 @@ class Scan:
     """
 
     sinogram: Float[Tensor, "angle u"]
-    geometry: Beam
+    geometry: PlanarBeam
     grid: Grid
     truth: Float[Tensor, "y x"] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.geometry, Beam):
+        if not isinstance(self.geometry, PlanarBeam):
             rule = "be a ParallelBeam or FanBeam"
             raise TypeError(checks.message("geometry", rule, self.geometry))
         if not isinstance(self.grid, Grid):

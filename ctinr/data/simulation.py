@@ -19,11 +19,11 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.scan import Scan
-from ctinr.geometry import Beam, Detector, Grid
+from ctinr.geometry import Detector, Grid, PlanarBeam
 from ctinr.operators import BlockAverage, LinearOperator
 
 # Makes the operator of a geometry and a grid; `ctinr.projectors.Projector` is one.
-Project = Callable[[Beam, Grid], LinearOperator]
+Project = Callable[[PlanarBeam, Grid], LinearOperator]
 # The exact integrals along lines, given points and directions of shape (..., 2), (x, y), mm.
 LineIntegrals = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -111,7 +111,7 @@ def simulate(
 
 def simulated_scan(
     line_integrals_of: LineIntegrals,
-    geometry: Beam,
+    geometry: PlanarBeam,
     grid: Grid,
     *,
     truth: Any = None,
@@ -160,7 +160,7 @@ def projected_scan(
     project: Project,
     image: Float[Tensor, "y x"],
     *,
-    geometry: Beam,
+    geometry: PlanarBeam,
     grid: Grid,
     noise: Noise | None = None,
     inverse_crime: bool = False,
@@ -199,7 +199,7 @@ def projected_scan(
 
 def _scan(
     integrals: Tensor,
-    geometry: Beam,
+    geometry: PlanarBeam,
     grid: Grid,
     *,
     truth: Tensor | None,
@@ -235,7 +235,7 @@ def _refinement(image: Tensor, grid: Grid, inverse_crime: bool) -> int:
     return factor
 
 
-def _finer_bins(geometry: Beam, factor: int) -> Beam:
+def _finer_bins(geometry: PlanarBeam, factor: int) -> PlanarBeam:
     """Return the geometry with every bin split into `factor`."""
     bins, pitch = geometry.detector.shape[0], geometry.detector.pitch[0]
     detector = Detector(bins * factor, pitch / factor, geometry.detector.offset)

@@ -20,8 +20,11 @@ def equal_angles(num_views: int, *, span: float = math.pi) -> tuple[float, ...]:
     return tuple((np.arange(num_views) * (checks.positive(span, "span") / num_views)).tolist())
 
 
-def checked_angles(angles: Any) -> tuple[float, ...]:
-    """Return the angles as floats; raise unless they are finite and in radians."""
+def checked_angles(angles: Any, *, largest: float = LARGEST_ANGLE) -> tuple[float, ...]:
+    """Return the angles as floats; raise unless they are finite and in radians.
+
+    Beyond `largest` they are taken for degrees.
+    """
     try:
         values = np.asarray(list(angles), dtype=np.float64)
     except (TypeError, ValueError):
@@ -29,12 +32,12 @@ def checked_angles(angles: Any) -> tuple[float, ...]:
     if values is None or values.ndim != 1:
         raise TypeError(checks.message("angles", "be a list of numbers", checks.describe(angles)))
     checks.finite_values(values, "angles")
-    largest = float(np.abs(values).max())
+    given = float(np.abs(values).max())
     checks.require(
-        largest <= LARGEST_ANGLE,
+        given <= largest,
         "angles",
         "be in radians",
-        f"values up to {largest:g}, which look like degrees",
+        f"values up to {given:g}, which look like degrees",
         "Convert them with numpy.deg2rad.",
     )
     return tuple(values.tolist())
@@ -51,6 +54,14 @@ def checked_line(detector: Any) -> Detector:
     """Return the detector; raise unless it is a line of bins."""
     checked_detector(detector)
     checks.require(len(detector.shape) == 1, "detector", "be a line of bins", repr(detector.shape))
+    return detector
+
+
+def checked_area(detector: Any) -> Detector:
+    """Return the detector; raise unless it is an area of bins."""
+    checked_detector(detector)
+    rule, remedy = "be an area of bins, (v, u)", "One row is (1, u)."
+    checks.require(len(detector.shape) == 2, "detector", rule, repr(detector.shape), remedy)
     return detector
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_line, picked, selected
+from ctinr.geometry.angles import checked_angles, checked_line, picked
 from ctinr.geometry.detector import Detector
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
+from ctinr.geometry.turned import Diverging
 
 
 @dataclass(frozen=True)
-class FanBeam:
+class FanBeam(Diverging):
     """A fan-beam scan in two dimensions, with a flat or a curved detector.
 
     At angle θ the central ray runs through the axis of rotation in the direction
@@ -69,65 +69,7 @@ class FanBeam:
     ) -> None:
         object.__setattr__(self, "angles", checked_angles(angles))
         object.__setattr__(self, "detector", checked_line(detector))
-        source_distance = checks.positive(source_distance, "source_distance")
-        object.__setattr__(self, "source_distance", source_distance)
-        behind = checks.finite(detector_distance, "detector_distance")
-        checks.require(behind >= 0, "detector_distance", "be at least 0", detector_distance)
-        object.__setattr__(self, "detector_distance", behind)
-        if not isinstance(curved, bool | np.bool_):
-            raise TypeError(checks.message("curved", "be True or False", repr(curved)))
-        object.__setattr__(self, "curved", bool(curved))
-        widest = float(np.abs(self.fan_angles(self.detector.edges())).max())
-        checks.require(
-            widest < math.pi / 2,
-            "detector",
-            "stay within a quarter turn of the central ray",
-            f"{math.degrees(widest):.4g} degrees to its edge",
-            "Distances and pitch are in mm.",
-        )
-
-    @property
-    def num_views(self) -> int:
-        """Number of views."""
-        return len(self.angles)
-
-    @property
-    def half_turns(self) -> int:
-        """After how many half turns a view comes again: opposite views share only one line."""
-        return 2
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of a sinogram: (angle, u)."""
-        return (len(self.angles), self.detector.shape[0])
-
-    @property
-    def magnification(self) -> float:
-        """How much larger the shadow of a thing on the axis of rotation is than the thing."""
-        return 1 + self.detector_distance / self.source_distance
-
-    @property
-    def field_of_view(self) -> float:
-        """Radius of the disk around the axis of rotation that every view sees whole, mm."""
-        low, high = self.fan_angles(self.detector.edges())
-        return self.source_distance * max(0.0, math.sin(min(-low, high)))
-
-    def fan_angles(self, u: np.ndarray | None = None) -> np.ndarray:
-        """Return the angles γ between the rays at detector coordinates u and the central one.
-
-        Parameters
-        ----------
-        u : ndarray, optional
-            Detector coordinates, mm; those of the bin centres if not given.
-
-        Returns
-        -------
-        ndarray
-            Radians, of the shape of u.
-        """
-        u = self.detector.bin_centers() if u is None else u
-        ratio = u / (self.source_distance + self.detector_distance)
-        return ratio if self.curved else np.arctan(ratio)
+        self._settle(source_distance, detector_distance, curved)
 
     def sources(self) -> np.ndarray:
         """Return where the source is in every view: (angle, 2), the order being (x, y), mm."""
@@ -140,21 +82,7 @@ class FanBeam:
         Objects that fill the grid's corners as well need a wider detector; a grid whose inscribed
         ellipse does not fit is truncated in some views and cannot be reconstructed exactly.
         """
-        slack = self.detector.pitch[0]
-        low, high = self.fan_angles(self.detector.edges() + np.array([-slack, slack]))
-        half, middle = (np.asarray(pair)[::-1] for pair in (grid.extent, grid.center))
-        ahead = middle - self.sources()
-        for gamma, outward in ((low, -1), (high, 1)):
-            turned = np.asarray(self.angles) - gamma
-            normal = np.stack([np.cos(turned), np.sin(turned)], axis=-1)
-            reach = np.hypot(*(normal * half / 2).T)
-            if (outward * (ahead * normal).sum(axis=-1) + reach > 0).any():
-                return False
-        return True
-
-    def __getitem__(self, selection: Any) -> FanBeam:
-        """Return the geometry with the selected views (slice, list, boolean mask or index)."""
-        return replace(self, angles=selected(self.angles, selection))
+        return self._covers_across(grid)
 
     def rays(self, views: Any = None, bins: Any = None) -> Rays:
         """Return the ray of every view and bin, as an array of shape (angle, u).

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.geometry.angles import checked_angles, checked_detector, picked, selected
+from ctinr.geometry.angles import checked_angles, checked_detector, picked
 from ctinr.geometry.detector import Detector
+from ctinr.geometry.frames import Frames, row_coordinates
 from ctinr.geometry.grid import Grid
 from ctinr.geometry.rays import Rays
+from ctinr.geometry.turned import Turned
 
 
 @dataclass(frozen=True)
-class ParallelBeam:
+class ParallelBeam(Turned):
     """A parallel-beam scan, in two dimensions or in three.
 
     The ray of angle θ and detector coordinate u is the set of points (x, y) with
@@ -47,19 +49,9 @@ class ParallelBeam:
         object.__setattr__(self, "detector", checked_detector(detector))
 
     @property
-    def num_views(self) -> int:
-        """Number of views."""
-        return len(self.angles)
-
-    @property
     def half_turns(self) -> int:
         """After how many half turns a view comes again: after one, mirrored."""
         return 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a sinogram: (angle, u) or (angle, v, u)."""
-        return (len(self.angles), *self.detector.shape)
 
     @property
     def slice(self) -> ParallelBeam:
@@ -88,10 +80,6 @@ class ParallelBeam:
             return covered
         apart = abs(grid.center[0] - self.detector.offset[0]) + grid.extent[0] / 2
         return covered and apart <= self.detector.extent[0] / 2 + self.detector.pitch[0]
-
-    def __getitem__(self, selection: Any) -> ParallelBeam:
-        """Return the geometry with the selected views (slice, list, boolean mask or index)."""
-        return replace(self, angles=selected(self.angles, selection))
 
     def rays(self, views: Any = None, bins: Any = None) -> Rays:
         """Return the ray of every view and bin, as an array of shape (angle, u) or (angle, v, u).
@@ -122,6 +110,16 @@ class ParallelBeam:
         if area:
             points, directions = [*points, v], [*directions, np.zeros_like(v)]
         return Rays(np.stack(points, axis=-1), np.stack(directions, axis=-1))
+
+    def frames(self, views: Any = None) -> Frames:
+        """Return where the rays of some views lie; all of them if not given."""
+        angles = picked(np.asarray(self.angles), views, "views")
+        sine, cosine, none = np.sin(angles), np.cos(angles), np.zeros(len(angles))
+        across = np.stack([cosine, sine, none], axis=-1)
+        columns = self.detector.bin_centers()[:, None] * across[:, None]
+        upward = np.broadcast_to([0.0, 0.0, 1.0], across.shape)
+        along = np.stack([-sine, cosine, none], axis=-1)
+        return Frames(along, columns, upward, row_coordinates(self.detector), parallel=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain values that `from_dict` takes."""

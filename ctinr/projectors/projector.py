@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Beam, Grid, ParallelBeam
+from ctinr.geometry import BEAMS, Beam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator
 from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
 from ctinr.projectors.stack import Stack
@@ -26,7 +26,7 @@ class Projector(LinearOperator):
 
     Parameters
     ----------
-    geometry : ParallelBeam or FanBeam
+    geometry : ParallelBeam, FanBeam, ConeBeam or VectorBeam
         The rays; mm and radians. Three-dimensional if its detector is an area.
     grid : Grid
         The cells of the image or volume.
@@ -46,7 +46,7 @@ class Projector(LinearOperator):
 
     def __init__(self, geometry: Beam, grid: Grid, backend: str = "auto") -> None:
         if not isinstance(geometry, Beam):
-            raise TypeError(checks.message("geometry", "be a ParallelBeam or FanBeam", geometry))
+            raise TypeError(checks.message("geometry", f"be a {BEAMS}", geometry))
         if not isinstance(grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", grid))
         axes = {2: "two axes, for a line of bins", 3: "three axes, for an area of bins"}
@@ -95,10 +95,15 @@ class Projector(LinearOperator):
     def _engine(self, x: Tensor) -> Any:
         backend = self.backend(x.device, x.dtype)
         if backend.name not in self._engines:
-            engine = backend.load()
-            made: Any = engine if len(self._grid.shape) == 2 else partial(Stack, engine)
-            self._engines[backend.name] = made(self._geometry, self._grid)
+            self._engines[backend.name] = self._loaded(backend)(self._geometry, self._grid)
         return self._engines[backend.name]
+
+    def _loaded(self, backend: Backend) -> Any:
+        if len(self._grid.shape) == 2:
+            return backend.load()
+        if isinstance(self._geometry, ParallelBeam):
+            return partial(Stack, backend.load())
+        return backend.load(volumes=True)
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._engine(x).forward(x)
@@ -113,15 +118,16 @@ def _check_sources(geometry: Beam, grid: Grid) -> None:
         return
     center, half = (np.asarray(pair)[::-1] for pair in (grid.center, grid.extent))
     reach = (half + np.asarray(grid.spacing)[::-1]) / 2
-    inside = np.flatnonzero((np.abs(geometry.sources() - center) <= reach).all(axis=-1))
+    sources = geometry.sources()
+    inside = np.flatnonzero((np.abs(sources - center) <= reach).all(axis=-1))
     if len(inside):
-        x, y = geometry.sources()[inside[0]]
+        named = zip("xyz", sources[inside[0]], strict=False)
+        place = ", ".join(f"{axis} = {value:.6g} mm" for axis, value in named)
         checks.require(
             False,
             "geometry",
             "have its sources outside the grid",
-            f"{len(inside)} sources in it, the first of view {inside[0]} at x = {x:.6g} mm, "
-            f"y = {y:.6g} mm",
+            f"{len(inside)} sources in it, the first of view {inside[0]} at {place}",
             "Make the source distance larger or the grid smaller; both are in mm.",
         )
 

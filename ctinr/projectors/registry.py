@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
+from ctinr.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, VectorBeam
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Backend:
         The name it is asked for by.
     target : str
         ``module:class``, imported on first use; the class takes (geometry, grid) and has
-        `forward` and `transposed` on (batch, …) tensors.
+        `forward` and `transposed` on (batch, …) tensors of images.
+    volumes : str
+        The same for volumes, of any rays in three dimensions; none if empty. (Slices of a parallel
+        beam are images.)
     requires : tuple of (str, str)
         Modules that must be importable, each with the command that installs it.
     beams : tuple of type
@@ -41,8 +44,9 @@ class Backend:
 
     name: str
     target: str
+    volumes: str = ""
     requires: tuple[tuple[str, str], ...] = ()
-    beams: tuple[type, ...] = (ParallelBeam, FanBeam)
+    beams: tuple[type, ...] = (ParallelBeam, FanBeam, ConeBeam, VectorBeam)
     devices: tuple[str, ...] = ()
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
     adjoint_gap: float = 0.0
@@ -65,13 +69,13 @@ class Backend:
             return f"It handles {', '.join(map(str, self.dtypes))}, not {dtype}."
         return self.limits(geometry, grid) if self.limits else None
 
-    def load(self) -> type[Any]:
-        """Import the engine and return its class."""
-        module, _, name = self.target.partition(":")
+    def load(self, *, volumes: bool = False) -> type[Any]:
+        """Import the engine and return its class, that for images or that for volumes."""
+        module, _, name = (self.volumes if volumes else self.target).partition(":")
         return getattr(importlib.import_module(module), name)
 
 
-def _flat_fan_ahead(geometry: Beam, grid: Grid) -> str | None:
+def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
     """Return what ASTRA cannot do: arcs, and rays that begin at their source."""
     if isinstance(geometry, ParallelBeam):
         return None
@@ -90,15 +94,21 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         name="numba",
         target="ctinr.projectors.backends.numba_joseph:NumbaJoseph",
+        volumes="ctinr.projectors.backends.numba_volume:NumbaVolume",
         requires=(("numba", "pip install numba"),),
         devices=("cpu",),
     ),
-    Backend(name="torch", target="ctinr.projectors.backends.torch_joseph:TorchJoseph"),
+    Backend(
+        name="torch",
+        target="ctinr.projectors.backends.torch_joseph:TorchJoseph",
+        volumes="ctinr.projectors.backends.torch_volume:TorchVolume",
+    ),
     # After the engine that runs everywhere, so that "auto" never comes to it.
     Backend(
         name="astra",
         target="ctinr.projectors.backends.astra:Astra",
         requires=(("astra", "pip install astra-toolbox"),),
+        beams=(ParallelBeam, FanBeam),
         devices=("cpu",),
         dtypes=(torch.float32,),
         limits=_flat_fan_ahead,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,15 +13,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ctinr import checks
-from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
-from ctinr.operators import LinearOperator, RampFilter
-from ctinr.operators.filters import Window, ramp_kernel
-from ctinr.recon.problem import batch_shape, beam_of, check_data, grid_of
+from ctinr.geometry import FanBeam, Grid, ParallelBeam, PlanarBeam
+from ctinr.operators import LinearOperator
+from ctinr.operators.filters import Window
+from ctinr.recon.filtered import ramped, widened
+from ctinr.recon.problem import beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.views import Arc, UnseenLines, fan_shares, view_weights
-
-# A fan is widened no further than to this angle from the central ray, short of a quarter turn.
-WIDEST = 1.4
+from ctinr.recon.views import Arc, fan_shares, view_weights
 
 
 def fbp(
@@ -73,6 +70,9 @@ def fbp(
     """
     begun = time.perf_counter()
     geometry, grid = beam_of(A), grid_of(A)
+    if not isinstance(geometry, PlanarBeam):
+        rule, remedy = "be a projector of a ParallelBeam or FanBeam", "For a ConeBeam there is fdk."
+        raise TypeError(checks.message("A", rule, type(geometry).__name__, remedy))
     check_data(A, y)
     low_pass = window, cutoff
     with torch.no_grad():
@@ -89,14 +89,16 @@ def fbp(
     )
 
 
-def _slice(y: Tensor, geometry: Beam, grid: Grid, low_pass: tuple[str | Window, float]) -> Tensor:
+def _slice(
+    y: Tensor, geometry: PlanarBeam, grid: Grid, low_pass: tuple[str | Window, float]
+) -> Tensor:
     """Return images (*batch, y, x) of sinograms (*batch, angle, u)."""
     if isinstance(geometry, FanBeam):
         reach = math.hypot(*grid.center) + max(grid.extent) / 2
         shares = fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
         y = y * y.new_tensor(shares)
-    wide, margins = _widened(geometry, grid)
-    return backproject(_ramped(pad(y, margins), wide, *low_pass), wide, grid)
+    wide, margins = widened(geometry, grid)
+    return backproject(ramped(pad(y, margins), wide, *low_pass), wide, grid)
 
 
 def _slices(
@@ -119,43 +121,8 @@ def _slices(
     return volume * y.new_tensor(seen)[:, None, None]
 
 
-def rough_image(A: LinearOperator, y: Tensor) -> Tensor:
-    """Return where a method that iterates may start: the filtered backprojection, or zeros.
-
-    Zeros where the views of a fan leave lines unseen, which `fbp` refuses.
-    """
-    try:
-        return fbp(A, y).image
-    except UnseenLines:
-        return y.new_zeros((*batch_shape(A, y), *A.domain.shape))
-
-
-def _ramped(views: Tensor, geometry: Beam, window: str | Window, cutoff: float) -> Tensor:
-    """Convolve with the ramp, on a detector that a fan is scaled to the axis of rotation.
-
-    On a curved detector the kernel is that of the ramp times (γ / sin γ)².
-    """
-    pitch = geometry.detector.pitch[0]
-    if not isinstance(geometry, FanBeam):
-        return RampFilter(geometry, pitch, window=window, cutoff=cutoff)(views)
-    pitch /= geometry.magnification
-    ramp = RampFilter(geometry, pitch, window=window, cutoff=cutoff)
-    if not geometry.curved:
-        return ramp(views)
-    num_bins, plain = views.shape[-1], RampFilter(geometry, pitch).response()
-    length = 2 * (len(plain) - 1)
-    # Bins are less than num_bins apart; what the kernel is beyond that does not matter.
-    apart = np.minimum(np.minimum(np.arange(length), length - np.arange(length)), num_bins - 1)
-    angle = apart * (pitch / geometry.source_distance)
-    kernel = pitch * ramp_kernel(length, pitch) / np.sinc(angle / math.pi) ** 2
-    tapered = ramp.response() / plain
-    response = views.new_tensor(np.fft.rfft(kernel).real * tapered)
-    spectrum = torch.fft.rfft(views, n=length) * response
-    return torch.fft.irfft(spectrum, n=length)[..., :num_bins]
-
-
 def backproject(
-    sinogram: Float[Tensor, "*batch angle u"], geometry: Beam, grid: Grid
+    sinogram: Float[Tensor, "*batch angle u"], geometry: PlanarBeam, grid: Grid
 ) -> Float[Tensor, "*batch height width"]:
     """Integrate the views over the turn, at the cell centres.
 
@@ -198,7 +165,9 @@ def backproject(
     return image.reshape(*leading, *grid.shape)
 
 
-def _seen(geometry: Beam, grid: Grid, like: Tensor) -> Iterator[tuple[Tensor, Tensor | float]]:
+def _seen(
+    geometry: PlanarBeam, grid: Grid, like: Tensor
+) -> Iterator[tuple[Tensor, Tensor | float]]:
     """Yield for every view where cells fall in its padded bins, counted in bins, and a factor."""
     pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
     y, x = grid.cell_centers(0)[:, None], grid.cell_centers(1)
@@ -215,29 +184,3 @@ def _seen(geometry: Beam, grid: Grid, like: Tensor) -> Iterator[tuple[Tensor, Te
         seen = torch.atan2(beside, away) if geometry.curved else beside / away
         length = torch.hypot(beside, away) if geometry.curved else away
         yield seen * scale + (1 - first / pitch), (distance / length).square_().flatten()
-
-
-def _widened(geometry: Beam, grid: Grid) -> tuple[Beam, tuple[int, int]]:
-    """Return a detector that all cells fall on, and how many bins it has more at either end.
-
-    The shadow of the object ends at its edge, but filtered views do not: cells in the corners of
-    the grid, past the bins of some views, need the filter's tail. One detector's width of it will
-    do, wherever the grid is.
-    """
-    detector = geometry.detector
-    num_bins, pitch = detector.shape[0], detector.pitch[0]
-    reach, limit = float(np.hypot(*(np.abs(grid.center) + np.array(grid.extent) / 2))), math.inf
-    if isinstance(geometry, FanBeam):
-        scale = geometry.source_distance * geometry.magnification
-        turn = math.asin(min(reach / geometry.source_distance, math.sin(WIDEST)))
-        reach = scale * (turn if geometry.curved else math.tan(turn))
-        limit = scale * WIDEST if geometry.curved else math.inf
-    margins = []
-    for side in (-1, 1):
-        edge = detector.extent[0] / 2 + side * detector.offset[0]
-        wanted = min(math.ceil((reach - edge) / pitch), num_bins)
-        room = math.floor((limit - edge) / pitch) if limit < math.inf else num_bins
-        margins.append(max(0, min(wanted, room)))
-    offset = detector.offset[0] + (margins[1] - margins[0]) * pitch / 2
-    wide = replace(detector, shape=(num_bins + sum(margins),), offset=offset)
-    return replace(geometry, detector=wide), (margins[0], margins[1])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Beam, Grid
+from ctinr.geometry import BEAMS, Beam, Grid, PlanarBeam
 from ctinr.operators import LinearOperator
 
 
@@ -47,16 +47,19 @@ def beam_of(A: LinearOperator) -> Beam:
     """Return the geometry of a projector; a TypeError tells that A is none."""
     geometry = A.range
     if not isinstance(geometry, Beam):
-        rule = "be a projector, whose range is a ParallelBeam or FanBeam"
+        rule = f"be a projector, whose range is a {BEAMS}"
         raise TypeError(checks.message("A", rule, f"an operator on {type(geometry).__name__}"))
     return geometry
 
 
-def slice_of(A: LinearOperator) -> Beam:
+def slice_of(A: LinearOperator) -> PlanarBeam:
     """Return the geometry of a projector of single slices; an error tells that A is none."""
     geometry = beam_of(A)
     rule, remedy = "be a projector of slices, with a line of bins", "Take slice by slice."
     checks.require(len(geometry.shape) == 2, "A", rule, f"shape {geometry.shape}", remedy)
+    if not isinstance(geometry, PlanarBeam):
+        rule, remedy = "be a projector of a ParallelBeam or FanBeam", "Give its views as angles."
+        raise TypeError(checks.message("A", rule, type(geometry).__name__, remedy))
     return geometry
 
 

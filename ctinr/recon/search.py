@@ -12,8 +12,8 @@ from torch import Tensor
 from ctinr.operators import Gradient, LinearOperator
 from ctinr.operators.filters import WINDOWS
 from ctinr.recon.cgls import cgls
-from ctinr.recon.fbp import rough_image
 from ctinr.recon.problem import grid_of
+from ctinr.recon.rough import rough_image
 from ctinr.recon.run import Observer, Reconstruction, run
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.selection import Choice, least

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Beam
+from ctinr.geometry import PlanarBeam
 from ctinr.operators import LinearOperator
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import of_views
@@ -49,7 +49,7 @@ class Split:
         return {"fitted": list(self.fitted), "withheld": list(self.withheld)}
 
 
-def split_views(geometry: Beam, *, fraction: float = 0.1, seed: int = 0) -> Split:
+def split_views(geometry: PlanarBeam, *, fraction: float = 0.1, seed: int = 0) -> Split:
     """Return the split of the views of a geometry; see `withhold_views`.
 
     Views of a fan from opposite sides share one line and stand for themselves.

@@ -12,9 +12,9 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import Beam
 from ctinr.operators import Gradient, LinearOperator
-from ctinr.recon.fbp import rough_image
 from ctinr.recon.observers import GapBelow
 from ctinr.recon.problem import batch_shape, check_data, first_image, grid_of
+from ctinr.recon.rough import rough_image
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.saddle import Saddle, StepSizes, data_norm, filtered
 

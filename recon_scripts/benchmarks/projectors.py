@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctinr.geometry import Beam, Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam, equal_angles
 from ctinr.projectors import Projector
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
 
@@ -41,7 +41,7 @@ class Case:
     def distances(self) -> tuple[float, float]:
         return 2.0 * self.side, 1.0 * self.side
 
-    def geometry(self) -> Beam:
+    def geometry(self) -> PlanarBeam:
         if self.beam == "parallel":
             return ParallelBeam(equal_angles(self.views), Detector(self.bins))
         angles = equal_angles(self.views, span=2 * math.pi)

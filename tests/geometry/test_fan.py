@@ -132,7 +132,7 @@ def test_covering_is_a_matter_of_the_views_there_are():
         (
             ([0.0], Detector(3), 5.0, -0.1),
             ValueError,
-            r"^`detector_distance` must be at least 0; got -0\.1\.$",
+            r"^`detector_distance` must be at least 0; got -0\.1\. The detector lies",
         ),
         (([0.0], Detector(3), 5.0, math.nan), ValueError, r"^`detector_distance` must be finite"),
     ],

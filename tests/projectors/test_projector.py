@@ -75,7 +75,11 @@ def test_views_of_another_order_are_those_rows():
 @pytest.mark.parametrize(
     "arguments, kind, message",
     [
-        ((GRID, GRID), TypeError, r"^`geometry` must be a ParallelBeam or FanBeam; got Grid.*\.$"),
+        (
+            (GRID, GRID),
+            TypeError,
+            r"^`geometry` must be a ParallelBeam, FanBeam, ConeBeam or VectorBeam; got Grid.*\.$",
+        ),
         ((GEOMETRY, (5, 7)), TypeError, r"^`grid` must be a Grid; got \(5, 7\)\.$"),
         (
             (GEOMETRY, Grid((2, 5, 7))),

@@ -50,11 +50,11 @@ def test_an_obstacle_is_a_sentence(backend, device, dtype, obstacle):
 
 
 def test_a_beam_that_an_engine_does_not_know_is_an_obstacle():
-    class ConeBeam:
+    class Spiral:
         pass
 
-    obstacle = TORCH.obstacle(ConeBeam(), GRID, "cpu", torch.float32)
-    assert obstacle == "It handles ParallelBeam, FanBeam, not ConeBeam."
+    obstacle = TORCH.obstacle(Spiral(), GRID, "cpu", torch.float32)
+    assert obstacle == "It handles ParallelBeam, FanBeam, ConeBeam, VectorBeam, not Spiral."
 
 
 def test_the_first_engine_that_can_run_is_chosen(with_absent):

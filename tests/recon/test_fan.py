@@ -11,10 +11,11 @@ from ctinr.geometry import Detector, FanBeam, Grid, equal_angles
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
-from ctinr.recon.fbp import fbp, rough_image
+from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import inr
 from ctinr.recon.proximal import DataStep, Problem
 from ctinr.recon.recipe import Recipe
+from ctinr.recon.rough import rough_image
 from ctinr.recon.selection import split_views
 from ctinr.recon.tuned import oracle_fbp, tuned_fbp, tuned_tv
 from phantoms import disk

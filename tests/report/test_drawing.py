@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import (
+    ConeBeam,
+    Detector,
+    FanBeam,
+    Grid,
+    ParallelBeam,
+    VectorBeam,
+    equal_angles,
+)
 from ctinr.report.drawing import first_view, geometry_figure
 from ctinr.report.style import DARK, LIGHT, png
 
@@ -27,19 +35,20 @@ def beam(request):
 
 
 def test_the_rays_drawn_are_those_of_the_geometry(beam):
-    _, detector, drawn = first_view(beam, GRID)
+    view = first_view(beam, GRID)
     middle = beam.detector.shape[0] // 2
     points, directions = (part[0, middle] for part in (beam.rays().points, beam.rays().directions))
-    begin, end = drawn[1]
+    begin, end = view.rays[1]
     np.testing.assert_allclose((end - begin) / np.linalg.norm(end - begin), directions, atol=1e-12)
     across = np.array([-directions[1], directions[0]])
     np.testing.assert_allclose(across @ (begin - points), 0, atol=1e-12)
-    np.testing.assert_allclose(detector[[0, 20, 40]], [ray[1] for ray in drawn])
+    np.testing.assert_allclose(view.detector[[0, 20, 40]], view.rays[:, 1])
 
 
 def test_a_detector_is_as_far_as_it_is_and_as_wide():
     for name in ("flat", "curved"):
-        sources, detector, _ = first_view(BEAMS[name], GRID)
+        view = first_view(BEAMS[name], GRID)
+        sources, detector = view.sources, view.detector
         steps = np.linalg.norm(np.diff(detector, axis=0), axis=1)
         assert steps.sum() == pytest.approx(31 * 1.5, rel=1e-4)
         away = np.linalg.norm(detector - sources[0], axis=1)
@@ -58,3 +67,36 @@ def test_it_says_what_is_drawn_to_scale(beam):
     assert (box.get_width(), box.get_height()) == (20.0, 16.0)
     assert circle.get_radius() == beam.field_of_view
     assert png(geometry_figure(beam, GRID, DARK)).startswith(b"\x89PNG")
+
+
+VOLUME = Grid((6, 8, 10), (3.0, 2.0, 2.0), (4.0, 1.0, -3.0))
+AREA = Detector((11, 31), (2.0, 1.5), (1.0, 2.0))
+CONE = ConeBeam(FULL, AREA, 40.0, 15.0, helical_pitch=5.0)
+
+
+@pytest.mark.parametrize(
+    "beam",
+    [CONE, ParallelBeam([0.7, 1.0], AREA), VectorBeam.of(CONE).turned_detector(roll=0.2, tilt=0.1)],
+    ids=["helix", "parallel", "vectors"],
+)
+def test_the_corners_of_an_area_are_where_its_rays_go(beam):
+    view, rays = first_view(beam, VOLUME), beam.rays()
+    assert view.rays.shape == (4, 2, 3) and view.sources.shape == (beam.num_views, 3)
+    # A corner is half a bin outwards of the outermost bins' middles.
+    corners = rays.directions[0][[0, 0, -1, -1], [0, -1, 0, -1]]
+    ways = view.rays[:, 1] - view.rays[:, 0]
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    assert np.abs(ways - corners).max() < 0.03
+    np.testing.assert_allclose(view.detector[[0, 40, 81, 41]], view.rays[:, 1])
+
+
+def test_a_volume_is_drawn_from_two_sides():
+    figure = geometry_figure(CONE, VOLUME)
+    above, beside = figure.axes
+    assert (above.get_xlabel(), above.get_ylabel()) == ("x, mm", "y, mm")
+    assert (beside.get_xlabel(), beside.get_ylabel()) == ("y, mm", "z, mm")
+    (box,) = beside.patches
+    assert (box.get_xy(), box.get_width(), box.get_height()) == ((-7.0, -5.0), 16.0, 18.0)
+    np.testing.assert_allclose(beside.lines[0].get_ydata(), CONE.heights())
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(words) == len(set(words))

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctinr.geometry import Beam, FanBeam, Grid
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
 
 
 class Astra:
     """Forward and transposed kernels for one geometry and grid, float32."""
 
-    def __init__(self, geometry: Beam, grid: Grid) -> None:
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         import astra
 
         self._scan = geometry, grid
@@ -57,7 +57,7 @@ def _each(kernel: Callable[[np.ndarray], np.ndarray], batch: Tensor) -> Tensor:
     return torch.stack([torch.as_tensor(kernel(array)) for array in arrays])
 
 
-def _vectors(geometry: Beam, grid: Grid) -> tuple[str, str, np.ndarray]:
+def _vectors(geometry: ParallelBeam | FanBeam, grid: Grid) -> tuple[str, str, np.ndarray]:
     """Return ASTRA's names of the model and of the rays, and its six numbers a view, in cells.
 
     They are the direction of the rays or where the source is, the middle of the detector, and the

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Beam, Grid, ParallelBeam, VectorBeam
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,57 +75,89 @@ class Joseph:
 
 def joseph_model(geometry: Beam, grid: Grid) -> Joseph:
     """Return the crossings of all rays of a geometry with the lines of a grid, float64."""
-    gamma = geometry.fan_angles() if isinstance(geometry, FanBeam) else np.zeros(1)
-    turned = np.asarray(geometry.angles)[:, None] - gamma
-    # The direction of every ray in array order, (y, x), in cells a mm.
-    direction = np.stack([np.cos(turned), -np.sin(turned)])
-    direction /= np.asarray(grid.spacing)[:, None, None]
+    parallel = _normals(geometry)
+    # The direction of every ray in array order, (y, x), in cells a mm: (2, angle, u or 1).
+    direction = _directions(geometry) / np.asarray(grid.spacing)[:, None, None]
     advance = np.abs(direction)
     along_y = advance[0] >= advance[1]
-    chosen = (along_y, ~along_y)
-    if isinstance(geometry, FanBeam):
-        tables = [_fan(geometry, grid, direction, chosen[axis], driving=axis) for axis in (0, 1)]
-    else:
-        views = [np.flatnonzero(rays) for rays in chosen]
-        tables = [_parallel(geometry, grid, views[axis], driving=axis) for axis in (0, 1)]
+    tables = []
+    for axis, chosen in enumerate((along_y, ~along_y)):
+        if parallel is None:
+            tables.append(_fan(geometry, grid, direction, chosen, driving=axis))
+        else:
+            views = np.flatnonzero(chosen)
+            tables.append(_parallel(parallel, grid, views, geometry.shape[1], driving=axis))
     return Joseph(tables[0], tables[1], 1 / advance.max(axis=0))
 
 
+def _directions(geometry: Beam) -> np.ndarray:
+    """Return the unit vector along every ray, one a view if they are parallel: (2, angle, u)."""
+    if isinstance(geometry, VectorBeam):
+        bins = [0] if geometry.parallel else None
+        return np.moveaxis(geometry.rays(bins=bins).directions[..., ::-1], -1, 0)
+    gamma = np.zeros(1) if isinstance(geometry, ParallelBeam) else geometry.fan_angles()
+    turned = np.asarray(geometry.angles)[:, None] - gamma
+    return np.stack([np.cos(turned), -np.sin(turned)])
+
+
+def _normals(geometry: Beam) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return what rays that are parallel in each view lie on; None if they are not.
+
+    A normal in array order (2, angle), its product with the first ray and the step from ray to ray.
+    """
+    u = geometry.detector.bin_centers()[0], geometry.detector.pitch[0]
+    if isinstance(geometry, ParallelBeam):
+        angles = np.asarray(geometry.angles)
+        first, apart = (np.full(len(angles), at) for at in u)
+        return np.stack([np.sin(angles), np.cos(angles)]), first, apart
+    if not isinstance(geometry, VectorBeam) or not geometry.parallel:
+        return None
+    ways, centers, axes = map(np.asarray, (geometry.origins, geometry.centers, geometry.u_axes))
+    normal = np.stack([-ways[:, 1], ways[:, 0]], axis=-1)
+    middle, along = (normal * centers).sum(-1), (normal * axes).sum(-1)
+    return normal.T[::-1], middle + u[0] * along, u[1] * along
+
+
 def _parallel(
-    geometry: ParallelBeam, grid: Grid, views: np.ndarray, *, driving: int
+    rays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    grid: Grid,
+    views: np.ndarray,
+    num_bins: int,
+    *,
+    driving: int,
 ) -> JosephTable:
     """Solve normal · (y, x) = u for the index across, at every line of the driving axis."""
     across = 1 - driving
-    angles = np.asarray(geometry.angles)[views]
-    normal = np.stack([np.sin(angles), np.cos(angles)])
-    first_bin = geometry.detector.bin_centers()[0]
+    normal, first_ray, apart = (part[..., views] for part in rays)
     first = [float(grid.cell_centers(axis)[0]) for axis in (0, 1)]
     width = normal[across] * grid.spacing[across]
-    start = first_bin - normal[driving] * first[driving] - normal[across] * first[across]
+    start = first_ray - normal[driving] * first[driving] - normal[across] * first[across]
     per_line = -normal[driving] * grid.spacing[driving]
-    none, num_bins = np.zeros(len(views), dtype=np.int64), geometry.detector.shape[0]
+    none = np.zeros(len(views), dtype=np.int64)
     return JosephTable(
         views=views,
         bins=np.stack([none, none + num_bins], axis=1),
         lines=np.stack([none, none + grid.shape[driving]], axis=1),
         base=np.stack([start / width, per_line / width], axis=1),
-        step=np.stack([geometry.detector.pitch[0] / width, 0.0 * width], axis=1),
+        step=np.stack([apart / width, 0.0 * width], axis=1),
         rows=none,
         places=np.arange(num_bins, dtype=np.float64)[None],
     )
 
 
 def _fan(
-    geometry: FanBeam, grid: Grid, direction: np.ndarray, chosen: np.ndarray, *, driving: int
+    geometry: Beam, grid: Grid, direction: np.ndarray, chosen: np.ndarray, *, driving: int
 ) -> JosephTable:
     """Follow the rays from the source, one run for each stretch of chosen rays of a view."""
     views, bins = _runs(chosen)
-    source = geometry.sources()[views, ::-1].T
+    source = geometry.sources()[views, ::-1].T  # type: ignore[union-attr]
     first = np.array([grid.cell_centers(axis)[0] for axis in (0, 1)])[:, None]
     # Where the source lies, in cells, along the driving axis and across it.
     along, across = ((source - first) / np.asarray(grid.spacing)[:, None])[[driving, 1 - driving]]
-    # Towards larger u, slopes rise among rays driven along y and fall among those along x.
-    sign = 1 - 2 * driving
+    slopes = direction[1 - driving] / np.where(chosen, direction[driving], 1.0)
+    # Slopes of a run rise or fall with u.
+    ends = slopes[views, bins[:, 1] - 1], slopes[views, bins[:, 0]]
+    sign = np.where(ends[0] >= ends[1], 1, -1)
     ahead = direction[driving][views, bins[:, 0]] > 0
     num_lines = grid.shape[driving]
     lines = np.stack(
@@ -135,14 +167,13 @@ def _fan(
     index = bins[:, :1] + np.arange(np.diff(bins, axis=1).max(initial=1))
     within = index < bins[:, 1:]
     index = np.minimum(index, chosen.shape[1] - 1)
-    steps = [part[views[:, None], index] for part in (direction[1 - driving], direction[driving])]
-    places = np.divide(sign * steps[0], steps[1], out=np.full(index.shape, np.inf), where=within)
+    places = np.where(within, sign[:, None] * slopes[views[:, None], index], np.inf)
     return JosephTable(
         views=views,
         bins=bins,
         lines=np.clip(lines, 0, num_lines).astype(np.int64),
         base=np.stack([across, np.zeros(len(views))], axis=1),
-        step=sign * np.stack([-along, np.ones(len(views))], axis=1),
+        step=sign[:, None] * np.stack([-along, np.ones(len(views))], axis=1),
         rows=np.arange(len(views)),
         places=places,
     )
