@@ -114,16 +114,17 @@ class VectorBeam:
     ) -> VectorBeam:
         """Return the scan with its detectors turned about the origin of their coordinates.
 
-        Three dimensions. The turns are about the detector's own axes, the first one first.
+        Three dimensions. The turns are about the detector's own axes, the first one first. The
+        third axis is u × v, which points to the source in a scan made by `of`.
 
         Parameters
         ----------
         roll : float or array of shape (view,)
             In the plane of the detector, from u towards v, radians.
         tilt : float or array of shape (view,)
-            About the u axis, radians.
+            About the u axis, from v towards the third axis, radians.
         skew : float or array of shape (view,)
-            About the v axis, radians.
+            About the v axis, from u towards the third axis, radians.
         """
         checks.require(self.v_axes is not None, "detector", "be an area to turn", "a line of bins")
         u, v = np.asarray(self.u_axes), np.asarray(self.v_axes)

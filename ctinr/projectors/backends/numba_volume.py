@@ -13,8 +13,8 @@ from ctinr.geometry import Beam, Grid
 from ctinr.projectors.backends import numba_rays as loops
 from ctinr.projectors.backends.joseph_volume import AXES, in_cells
 
-# Columns of bins whose frames are made at once: bounds the memory at a few MB.
-COLUMNS = 1 << 13
+# Columns of bins whose frames are made at once: bounds the memory at half a MB.
+COLUMNS = 1 << 11
 
 
 class NumbaVolume:

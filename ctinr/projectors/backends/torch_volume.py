@@ -35,7 +35,7 @@ class TorchVolume:
             sums = volume.new_zeros(len(volume), len(part.rays))
             for index, weight in self._taps(part, axis, volume):
                 taken = cells.index_select(1, index.flatten()).unflatten(1, index.shape)
-                sums += (taken * weight).sum(-1)
+                sums += _weighted(taken, weight).sum(-1)
             sinogram[:, rays] = sums * torch.as_tensor(part.lengths).to(sums)
         return sinogram.unflatten(1, self._geometry.shape)
 
@@ -47,7 +47,7 @@ class TorchVolume:
             rays = torch.as_tensor(part.rays, device=volume.device) + first
             values = flat[:, rays] * torch.as_tensor(part.lengths).to(flat)
             for index, weight in self._taps(part, axis, sinogram):
-                given = (values[..., None] * weight).flatten(1)
+                given = _weighted(values[..., None], weight).flatten(1)
                 for item, parts in zip(volume, given, strict=True):
                     _add(item, index.flatten(), parts)
         return volume.unflatten(1, self._grid.shape)
@@ -92,6 +92,11 @@ def _within(cell: Tensor, weight: Tensor, num_cells: int) -> tuple[Tensor, Tenso
     """Return cells as whole numbers, and no weight for those that are not in the grid."""
     inside = (cell >= 0) & (cell < num_cells)
     return cell.clamp(0, num_cells - 1).long(), torch.where(inside, weight, 0.0)
+
+
+def _weighted(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the products; nothing where there is no weight, not even of NaN."""
+    return torch.where(weight > 0, values * weight, 0.0)
 
 
 def _part(table: Crossings, chosen: slice) -> Crossings:
