@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import subcommand
 
-from recon_scripts import compare, demo, doctor, info, reconstruct, simulate
+from recon_scripts import check, compare, demo, doctor, info, reconstruct, simulate
 from recon_scripts._terminal import leave, parsed, say
 
 Command = (
@@ -16,6 +16,7 @@ Command = (
     | Annotated[simulate.Simulate, subcommand("simulate")]
     | Annotated[info.Info, subcommand("info")]
     | Annotated[doctor.Doctor, subcommand("doctor")]
+    | Annotated[check.Check, subcommand("check")]
     | Annotated[demo.Demo, subcommand("demo")]
 )
 MAINS = {
@@ -24,6 +25,7 @@ MAINS = {
     simulate.Simulate: simulate.main,
     info.Info: info.main,
     doctor.Doctor: doctor.main,
+    check.Check: check.main,
     demo.Demo: demo.main,
 }
 DESCRIPTION = "Tomographic reconstruction with coordinate networks, side by side with FBP and TV."

@@ -82,13 +82,14 @@ class ConeBeam(Diverging):
         angles = np.remainder(self.angles, 2 * math.pi) if self.helical_pitch else self.angles
         return FanBeam(angles, self.detector.line, *distances, curved=self.curved)
 
-    def heights(self) -> np.ndarray:
-        """Return the height z of the source in every view: (angle,), mm."""
-        return np.asarray(self.angles) * (self.helical_pitch / (2 * math.pi))
+    @property
+    def _rise(self) -> float:
+        return self.helical_pitch / (2 * math.pi)
 
     def sources(self) -> np.ndarray:
         """Return where the source is in every view: (angle, 3), the order being (x, y, z), mm."""
-        return self.frames().origins
+        across = self.source_distance * np.stack([np.sin(self._angles), -np.cos(self._angles)])
+        return np.stack([*across, self.heights()], axis=-1)
 
     def covers(self, grid: Grid) -> bool:
         """Tell whether every view sees the whole of the grid's inscribed elliptic cylinder.

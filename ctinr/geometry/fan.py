@@ -73,7 +73,7 @@ class FanBeam(Diverging):
 
     def sources(self) -> np.ndarray:
         """Return where the source is in every view: (angle, 2), the order being (x, y), mm."""
-        angles = np.asarray(self.angles)
+        angles = self._angles
         return self.source_distance * np.stack([np.sin(angles), -np.cos(angles)], axis=-1)
 
     def covers(self, grid: Grid) -> bool:
@@ -95,7 +95,7 @@ class FanBeam(Diverging):
             Those to take, as in `ParallelBeam.rays`, with the same errors.
         """
         gamma = self.fan_angles(picked(self.detector.bin_centers(), bins, "bins"))
-        turned = picked(np.asarray(self.angles), views, "views")[:, None] - gamma
+        turned = picked(self._angles, views, "views")[:, None] - gamma
         cosine, sine = np.cos(turned), np.sin(turned)
         distance = self.source_distance * np.sin(gamma)
         points = np.stack([distance * cosine, distance * sine], axis=-1)

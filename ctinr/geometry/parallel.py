@@ -69,7 +69,7 @@ class ParallelBeam(Turned):
         Objects that fill the grid's corners as well need a wider detector; a grid whose inscribed
         ellipse does not fit is truncated in some views and cannot be reconstructed exactly.
         """
-        angles = np.asarray(self.angles)
+        angles = self._angles
         along = np.stack([np.sin(angles), np.cos(angles)])
         half = np.asarray(grid.extent)[-2:, None] / 2
         middle = np.asarray(grid.center)[-2:] @ along
@@ -101,7 +101,7 @@ class ParallelBeam(Turned):
             If a selection is empty.
         """
         area = len(self.detector.shape) == 2
-        angles = picked(np.asarray(self.angles), views, "views")
+        angles = picked(self._angles, views, "views")
         angles = angles.reshape(-1, *(1,) * len(self.detector.shape))
         u = picked(self.detector.bin_centers(), bins, "bins")
         v = self.detector.bin_centers(0)[:, None] if area else 0.0
@@ -113,7 +113,7 @@ class ParallelBeam(Turned):
 
     def frames(self, views: Any = None) -> Frames:
         """Return where the rays of some views lie; all of them if not given."""
-        angles = picked(np.asarray(self.angles), views, "views")
+        angles = picked(self._angles, views, "views")
         sine, cosine, none = np.sin(angles), np.cos(angles), np.zeros(len(angles))
         across = np.stack([cosine, sine, none], axis=-1)
         columns = self.detector.bin_centers()[:, None] * across[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,11 @@ class Turned:
 
     angles: tuple[float, ...]
     detector: Detector
+
+    @cached_property
+    def _angles(self) -> np.ndarray:
+        """The angles as an array: of a million of them one is made only once."""
+        return np.asarray(self.angles)
 
     @property
     def num_views(self) -> int:
@@ -109,19 +115,24 @@ class Diverging(Turned):
 
     def heights(self) -> np.ndarray:
         """Return the height z of the source in every view: (angle,), mm."""
-        return np.zeros(len(self.angles))
+        return self._rise * self._angles
+
+    @property
+    def _rise(self) -> float:
+        """How much higher the source is per radian, mm."""
+        return 0.0
 
     def frames(self, views: Any = None) -> Frames:
         """Return where the rays of some views lie; all of them if not given.
 
         Those of a fan have one row, at z = 0.
         """
-        angles = picked(np.asarray(self.angles), views, "views")
+        angles = picked(self._angles, views, "views")
         sine, cosine, none = np.sin(angles), np.cos(angles), np.zeros(len(angles))
         across = np.stack([cosine, sine, none], axis=-1)[:, None]
         along = np.stack([-sine, cosine, none], axis=-1)[:, None]
         origins = -self.source_distance * along[:, 0]
-        origins[:, 2] = picked(self.heights(), views, "views")
+        origins[:, 2] = self._rise * angles
         u = self.detector.bin_centers()[:, None]
         ways = self.length * along + u * across
         if self.curved:
@@ -135,7 +146,7 @@ class Diverging(Turned):
         slack = self.detector.pitch[-1]
         low, high = self.fan_angles(self.detector.edges() + np.array([-slack, slack]))
         half, middle = (np.asarray(pair)[:-3:-1] for pair in (grid.extent, grid.center))
-        angles = np.asarray(self.angles)
+        angles = self._angles
         ahead = middle - self.source_distance * np.stack([np.sin(angles), -np.cos(angles)], axis=-1)
         for gamma, outward in ((low, -1), (high, 1)):
             turned = angles - gamma

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,13 @@ class VectorBeam:
         u = _turned(u, np.cross(u, v), skew, "skew")
         return replace(self, u_axes=u, v_axes=v)  # type: ignore[arg-type]
 
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        """The vectors as arrays of three components, (view, 3)."""
+        upward = self.v_axes or ((0.0, 0.0, 1.0),) * len(self.origins)
+        given = (self.origins, self.centers, self.u_axes, upward)
+        return tuple(_of_three(np.asarray(part)) for part in given)
+
     @property
     def num_views(self) -> int:
         """Number of views."""
@@ -158,13 +166,8 @@ class VectorBeam:
     def frames(self, views: Any = None) -> Frames:
         """Return where the rays of some views lie; in two dimensions with z = 0 and one row."""
         index = picked(np.arange(self.num_views), views, "views")
-        given = (self.origins, self.centers, self.u_axes, self.v_axes or ((0.0, 0.0, 1.0),))
-        parts = [_of_three(np.asarray(part)) for part in given]
-        origins, middle, across, upward = (
-            part[index] if len(part) == self.num_views else part for part in parts
-        )
+        origins, middle, across, upward = (part[index] for part in self._arrays)
         columns = middle[:, None] + self.detector.bin_centers()[:, None] * across[:, None]
-        upward = np.broadcast_to(upward, origins.shape)
         return Frames(origins, columns, upward, row_coordinates(self.detector), self.parallel)
 
     def rays(self, views: Any = None, bins: Any = None) -> Rays:

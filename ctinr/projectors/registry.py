@@ -38,6 +38,10 @@ class Backend:
         Device types and dtypes it handles; no devices means any.
     adjoint_gap : float
         Declared relative error of the transpose; 0 for a matched pair.
+    deviation : float
+        Declared relative distance from the engine `torch` for white noise, beyond rounding.
+    other_model : tuple of type
+        Geometries for which its model is another one than theirs, so that values differ.
     limits : callable, optional
         Takes (geometry, grid) and answers what else is an obstacle, as a sentence, or None.
     """
@@ -50,6 +54,8 @@ class Backend:
     devices: tuple[str, ...] = ()
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
     adjoint_gap: float = 0.0
+    deviation: float = 0.0
+    other_model: tuple[type, ...] = ()
     limits: Callable[[Any, Grid], str | None] | None = None
 
     def obstacle(
@@ -111,6 +117,9 @@ BACKENDS: tuple[Backend, ...] = (
         beams=(ParallelBeam, FanBeam),
         devices=("cpu",),
         dtypes=(torch.float32,),
+        # Its positions are single precision and drift along a ray; a fan is made of lengths.
+        deviation=2e-3,
+        other_model=(FanBeam,),
         limits=_flat_fan_ahead,
     ),
 )

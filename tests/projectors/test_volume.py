@@ -288,10 +288,11 @@ def test_the_result_does_not_depend_on_threads_or_on_how_much_is_done_at_once(mo
         A = Projector(geometry, grid, engine)
         x, y = noise(*grid.shape, dtype=torch.float32), noise(*geometry.shape, dtype=torch.float32)
         wanted = A(x), A.T(y)
-        threads = numba.get_num_threads()
-        numba.set_num_threads(1)
-        again = A(x), A.T(y)
-        numba.set_num_threads(threads)
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+        try:
+            again = A(x), A.T(y)
+        finally:
+            numba.set_num_threads(1)
         assert all(map(torch.equal, wanted, again))
         for name, value in limits.items():
             monkeypatch.setattr(module, name, value)

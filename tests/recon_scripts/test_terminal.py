@@ -17,7 +17,7 @@ from recon_scripts._interrupts import Interrupt, interruptible, undisturbed
 from recon_scripts._terminal import guarded
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("compare", "reconstruct", "simulate", "info", "demo")
+COMMANDS = ("compare", "reconstruct", "simulate", "info", "doctor", "check", "demo")
 
 
 def called(monkeypatch, *arguments):
