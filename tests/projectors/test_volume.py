@@ -309,9 +309,13 @@ def test_engines_agree_on_more_cells_than_a_thread_owns(shape, name):
     fast, plain = (Projector(SCANNERS[name], grid, which) for which in ("numba", "torch"))
     for dtype, relative in ((torch.float32, 2e-6), (torch.float64, 1e-13)):
         for A, B in ((fast, plain), (fast.T, plain.T)):
-            x = noise(2, *A.domain.shape, dtype=dtype)
-            given, wanted = A(x), B(x)
-            assert (given - wanted).norm() <= relative * wanted.norm()
+            # Eight side by side, four filled up to eight or one by one, and one.
+            x = noise(13, *A.domain.shape, dtype=dtype)
+            given, wanted = A(x), B(x[[0, 8, 12]])
+            for n, item in enumerate((0, 8, 12)):
+                assert (given[item] - wanted[n]).norm() <= relative * wanted[n].norm()
+            alone = A(x[3])
+            assert (given[3] - alone).norm() <= relative * alone.norm()
 
 
 def test_memory_is_what_goes_in_and_out():

@@ -34,7 +34,7 @@ class NumbaJoseph:
     def forward(self, image: Tensor) -> Tensor:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
         sinogram = image.new_empty(image.shape[0], *self._sinogram_shape)
-        for items in _groups(len(image)):
+        for items in groups(len(image)):
             part = image[items]
             if len(part) == 1:
                 self._project_one(part[0], sinogram[items.start])
@@ -46,7 +46,7 @@ class NumbaJoseph:
         """Apply the exact transpose: sinograms (batch, angle, u) to images (batch, y, x)."""
         image = sinogram.new_empty(sinogram.shape[0], *self._shape)
         lengths = self._lengths_like(sinogram)
-        for items in _groups(len(sinogram)):
+        for items in groups(len(sinogram)):
             part = sinogram[items] * lengths
             if len(part) == 1:
                 image[items.start] = self._backproject_one(part[0])
@@ -104,11 +104,11 @@ class NumbaJoseph:
         return torch.as_tensor(self._lengths, dtype=values.dtype)
 
 
-def _groups(batch: int) -> list[slice]:
+def groups(batch: int, fewest: int = FEWEST) -> list[slice]:
     """Return the images that are handled together: eight, or one, or a few filled up to eight."""
     whole = batch - batch % SIDE_BY_SIDE
     groups = [slice(first, first + SIDE_BY_SIDE) for first in range(0, whole, SIDE_BY_SIDE)]
-    if batch - whole >= FEWEST:
+    if batch - whole >= fewest:
         return [*groups, slice(whole, batch)]
     return groups + [slice(item, item + 1) for item in range(whole, batch)]
 

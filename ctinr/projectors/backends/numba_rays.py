@@ -11,6 +11,7 @@ the few at its sides, where some of the four are missing, are another.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -39,7 +40,7 @@ def _between(base, slope, limits, planes):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _way(origin, column, upward, height, parallel):  # type: ignore[no-untyped-def]
+def way_of(origin, column, upward, height, parallel) -> Any:  # type: ignore[no-untyped-def]
     """Return the way along a ray (z, y, x), in cells, of any length."""
     if parallel:
         return origin[0], origin[1], origin[2]
@@ -51,7 +52,7 @@ def _way(origin, column, upward, height, parallel):  # type: ignore[no-untyped-d
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _driving(way):  # type: ignore[no-untyped-def]
+def driving(way) -> int:  # type: ignore[no-untyped-def]
     """Return the axis along which a ray makes the largest steps, y before x before z."""
     z, y, x = abs(way[0]), abs(way[1]), abs(way[2])
     if y >= x and y >= z:
@@ -60,7 +61,7 @@ def _driving(way):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _crossings(way, start, axis, num_planes, endless):  # type: ignore[no-untyped-def]
+def crossings(way, start, axis, num_planes, endless) -> Any:  # type: ignore[no-untyped-def]
     """Return where a ray is along the other axes, (bases, slopes), and the planes ahead of it."""
     one, other = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
     slope_a, slope_b = way[one] / way[axis], way[other] / way[axis]
@@ -76,7 +77,7 @@ def _crossings(way, start, axis, num_planes, endless):  # type: ignore[no-untype
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _ranges(line, sizes, planes):  # type: ignore[no-untyped-def]
+def ranges(line, sizes, planes) -> Any:  # type: ignore[no-untyped-def]
     """Return the planes on which a ray is near the volume, and those where it is between cells."""
     base, slope = line
     near = _between(base[0], slope[0], (-1.0, float(sizes[0])), planes)
@@ -166,14 +167,14 @@ def _inner_give(cells, value, line, box, planes):  # type: ignore[no-untyped-def
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _length(way, axis, spacing):  # type: ignore[no-untyped-def]
+def length(way, axis, spacing) -> float:  # type: ignore[no-untyped-def]
     """Return the length of a ray between two planes, mm."""
     z, y, x = way[0] * spacing[0], way[1] * spacing[1], way[2] * spacing[2]
     return math.sqrt(z * z + y * y + x * x) / abs(way[axis])
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _start(origin, column, upward, height, parallel):  # type: ignore[no-untyped-def]
+def start_of(origin, column, upward, height, parallel) -> Any:  # type: ignore[no-untyped-def]
     """Return a point of a ray: its source, or where it meets the detector."""
     if parallel:
         return (
@@ -185,7 +186,7 @@ def _start(origin, column, upward, height, parallel):  # type: ignore[no-untyped
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _across(values, axis):  # type: ignore[no-untyped-def]
+def across(values, axis) -> Any:  # type: ignore[no-untyped-def]
     """Return the values of both axes that do not drive, and that of the one that does."""
     return (
         values[1] if axis == 0 else values[0],
@@ -208,17 +209,17 @@ def project(cells, grid, frames, sinogram) -> None:  # type: ignore[no-untyped-d
         frame = origins[view], upward[view], rows[j]
         for i in range(num_columns):
             column = columns[view, i]
-            way = _way(frame[0], column, frame[1], frame[2], parallel)
-            start = _start(frame[0], column, frame[1], frame[2], parallel)
-            axis = _driving(way)
-            sizes = _across(shape, axis)
-            box = sizes, _across((shape[1] * shape[2], shape[2], 1), axis)
-            line, planes = _crossings(way, start, axis, sizes[2], parallel)
-            near, inside = _ranges(line, sizes, planes)
+            way = way_of(frame[0], column, frame[1], frame[2], parallel)
+            start = start_of(frame[0], column, frame[1], frame[2], parallel)
+            axis = driving(way)
+            sizes = across(shape, axis)
+            box = sizes, across((shape[1] * shape[2], shape[2], 1), axis)
+            line, planes = crossings(way, start, axis, sizes[2], parallel)
+            near, inside = ranges(line, sizes, planes)
             total = _edge_sum(cells, line, box, (near[0], inside[0]))
             total += _inner_sum(cells, line, box, inside)
             total += _edge_sum(cells, line, box, (inside[1], near[1]))
-            sinogram[view, j, i] = total * cells.dtype.type(_length(way, axis, spacing))
+            sinogram[view, j, i] = total * cells.dtype.type(length(way, axis, spacing))
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
@@ -227,24 +228,24 @@ def backproject(sinogram, grid, frames, axis, cells) -> None:  # type: ignore[no
     shape, spacing = grid
     origins, columns, upward, rows, parallel = frames
     for job in prange((shape[axis] + PLANES - 1) // PLANES):
-        sizes = _across(shape, axis)
-        box = sizes, _across((shape[1] * shape[2], shape[2], 1), axis)
+        sizes = across(shape, axis)
+        box = sizes, across((shape[1] * shape[2], shape[2], 1), axis)
         first, last = job * PLANES, min(sizes[2], job * PLANES + PLANES)
         for view in range(sinogram.shape[0]):
             origin, up = origins[view], upward[view]
             for j in range(sinogram.shape[1]):
                 for i in range(sinogram.shape[2]):
                     column = columns[view, i]
-                    way = _way(origin, column, up, rows[j], parallel)
-                    if _driving(way) != axis:
+                    way = way_of(origin, column, up, rows[j], parallel)
+                    if driving(way) != axis:
                         continue
-                    start = _start(origin, column, up, rows[j], parallel)
-                    line, planes = _crossings(way, start, axis, sizes[2], parallel)
+                    start = start_of(origin, column, up, rows[j], parallel)
+                    line, planes = crossings(way, start, axis, sizes[2], parallel)
                     planes = max(first, planes[0]), min(last, planes[1])
                     if planes[0] >= planes[1]:
                         continue
-                    near, inside = _ranges(line, sizes, planes)
-                    value = sinogram[view, j, i] * cells.dtype.type(_length(way, axis, spacing))
+                    near, inside = ranges(line, sizes, planes)
+                    value = sinogram[view, j, i] * cells.dtype.type(length(way, axis, spacing))
                     edges = (near[0], inside[0])
                     _edge_give(cells, value, line, box, edges)
                     _inner_give(cells, value, line, box, inside)

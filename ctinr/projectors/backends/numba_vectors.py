@@ -108,3 +108,34 @@ def add_interpolated(count: int) -> Any:
         return types.void(sums, line, cells, weights, types.uint64), generate
 
     return added
+
+
+def add_four_multiples(count: int) -> Any:
+    """Return ``f(sums, values, places, weights)``: what four places have is added up.
+
+    ``sums[i] += Σ weights[n] * values[places[n] + i]`` for i < count; `places` are four uint64 and
+    `weights` four numbers. There is one store, so little waits for it.
+    """
+
+    @intrinsic
+    def added(typing, sums, values, places, weights):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            sums, values, places, weights = args
+            kinds = signature.args
+            vectors = _Vectors(context, builder, kinds[0].dtype)
+            target = vectors.at(
+                vectors.pointer(kinds[0], sums, ir.Constant(ir.IntType(64), 0)), count
+            )
+            total = builder.load(target, align=vectors.align)
+            for n in range(4):
+                place = builder.extract_value(places, n)
+                source = vectors.load(vectors.pointer(kinds[1], values, place), count)
+                alike = vectors.repeated(builder.extract_value(weights, n), count)
+                product = builder.fmul(alike, source, flags=FUSED)
+                total = builder.fadd(product, total, flags=FUSED)
+            builder.store(total, target, align=vectors.align)
+            return context.get_dummy_value()
+
+        return types.void(sums, values, places, weights), generate
+
+    return added
