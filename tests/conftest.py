@@ -11,6 +11,11 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
 os.environ["MPLBACKEND"] = "Agg"
 
 import pytest  # noqa: E402
+import torch  # noqa: E402
+
+if not torch.cuda.is_available():
+    # Before any kernel is defined: without a card, Triton's are interpreted on the CPU.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from tests import requires, typecheck  # noqa: E402
 

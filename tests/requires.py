@@ -23,7 +23,7 @@ def available(name: str) -> bool:
     if name == "cuda":
         return torch.cuda.is_available()
     installed = importlib.util.find_spec(name) is not None
-    return installed and (name == "astra" or torch.cuda.is_available())
+    return installed and (name != "torch_radon" or torch.cuda.is_available())
 
 
 def reason(name: str) -> str:

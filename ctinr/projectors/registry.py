@@ -105,6 +105,14 @@ BACKENDS: tuple[Backend, ...] = (
         devices=("cpu",),
     ),
     Backend(
+        name="triton",
+        target="ctinr.projectors.backends.triton_joseph:TritonJoseph",
+        volumes="ctinr.projectors.backends.triton_volume:TritonVolume",
+        requires=(("triton", "pip install triton"),),
+        devices=("cuda",),
+        dtypes=(torch.float32,),
+    ),
+    Backend(
         name="torch",
         target="ctinr.projectors.backends.torch_joseph:TorchJoseph",
         volumes="ctinr.projectors.backends.torch_volume:TorchVolume",

@@ -1,0 +1,138 @@
+"""Check and time the projector engines on a CUDA card, beside ASTRA's where it is installed.
+
+Each engine is held against the plain one in float64 and against its own transpose. ASTRA takes
+images one at a time, from memory of the CPU and back, so its time for a batch is that of one image
+times their number, copies included, and it is timed only. With --smoke and no card, the engines
+that run on the CPU are tried.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctinr.geometry import Grid
+from ctinr.projectors import BACKENDS, Projector
+from recon_scripts.benchmarks._timing import parse, publish, take_turns
+from recon_scripts.benchmarks.projectors import BEAMS, Case
+
+CASES = [Case(beam, 512, 360, n) for beam, n in product(BEAMS, (1, 4, 16))]
+SMOKE = [Case(beam, 32, 6, n) for beam, n in product(BEAMS, (1, 3))]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CARD = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: on the CPU"
+NO_CARD = "There is no CUDA card here, so there is nothing to time; --smoke tries the CPU."
+
+
+def finished(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a call that begins when the card is idle and ends when it is done."""
+
+    def waiting() -> None:
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+        call()
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+
+    return waiting
+
+
+def adjoint_gap(A: Projector, x: Tensor, y: Tensor) -> float:
+    """Return how far the transpose is off, relative to the product of two positive vectors."""
+    forward = torch.sum(A(x).double() * y.double())
+    return float((forward - torch.sum(x.double() * A.T(y).double())).abs() / forward)
+
+
+def differ(given: Tensor, wanted: Tensor) -> float:
+    return float((given.double() - wanted).norm() / wanted.norm())
+
+
+def checked(A: Projector, images: Tensor, sinograms: Tensor) -> dict[str, Any]:
+    """Return what an engine is off by, and whether it repeats itself to the bit."""
+    plain = Projector(A.geometry, A.domain, "torch")
+    views, pictures = A(images), A.T(sinograms)
+    return {
+        "forward off by": differ(views[-1], plain(images[-1].double())),
+        "adjoint off by": differ(pictures[-1], plain.T(sinograms[-1].double())),
+        "adjoint gap": adjoint_gap(A, images, sinograms),
+        "repeats": views.equal(A(images)) and pictures.equal(A.T(sinograms)),
+    }
+
+
+def astra(case: Case, image: Tensor) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return forward and adjoint of ASTRA's CUDA projector."""
+    import astra as toolbox
+
+    volume, angles = toolbox.create_vol_geom(case.side, case.side), np.array(case.geometry().angles)
+    if case.beam == "parallel":
+        rays = toolbox.create_proj_geom("parallel", 1.0, case.bins, angles)
+    else:
+        rays = toolbox.create_proj_geom("fanflat", 1.5, case.bins, angles, *case.distances)
+    operator = toolbox.OpTomo(toolbox.create_projector("cuda", rays, volume))
+    picture = np.ascontiguousarray(image.cpu().numpy())
+    sinogram = operator.FP(picture)
+    return lambda: operator.FP(picture), lambda: operator.BP(sinogram)
+
+
+def has_astra() -> bool:
+    """Whether ASTRA is installed and can use the card."""
+    if DEVICE == "cpu" or importlib.util.find_spec("astra") is None:
+        return False
+    import astra as toolbox
+
+    return toolbox.use_cuda()
+
+
+def tried(case: Case, rounds: int) -> list[dict[str, Any]]:
+    """Return one row an engine: seconds, and what it is off by."""
+    geometry, grid = case.geometry(), Grid((case.side, case.side))
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(case.batch, *grid.shape, generator=random).to(DEVICE)
+    sinograms = torch.rand(case.batch, *geometry.shape, generator=random).to(DEVICE)
+    pairs, found = {}, {}
+    for name in (b.name for b in BACKENDS if not b.obstacle(geometry, grid, DEVICE, images.dtype)):
+        A = Projector(geometry, grid, name)
+        found[name] = checked(A, images, sinograms)
+        pairs[name] = (lambda A=A: A(images), lambda A=A: A.T(sinograms))
+    if has_astra():
+        found["ASTRA cuda"] = dict.fromkeys(found["torch"], "-")
+        pairs["ASTRA cuda"] = astra(case, images[0])
+    forward, adjoint = (
+        take_turns({name: finished(pair[way]) for name, pair in pairs.items()}, rounds=rounds)
+        for way in (0, 1)
+    )
+    problem = f"{case.beam}, {case.side}², {case.views} views"
+    times = {name: case.batch if name.startswith("ASTRA") else 1 for name in pairs}
+    return [
+        {
+            "card": CARD,
+            "problem": problem,
+            "images": case.batch,
+            "engine": name,
+            "forward s": forward[name] * times[name],
+            "adjoint s": adjoint[name] * times[name],
+            **found[name],
+        }
+        for name in pairs
+    ]
+
+
+def main() -> None:
+    """Try every engine that runs on the card on every case, and publish the table."""
+    options = parse(__doc__ or "")
+    if DEVICE == "cpu" and not options.smoke:
+        sys.exit(NO_CARD)
+    rows = []
+    for case in SMOKE if options.smoke else CASES:
+        rows += tried(case, rounds=2 if options.smoke else 5)
+    publish("CUDA: projectors, float32, median", rows, options.out)
+
+
+if __name__ == "__main__":
+    main()
