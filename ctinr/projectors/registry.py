@@ -39,7 +39,8 @@ class Backend:
     adjoint_gap : float
         Declared relative error of the transpose; 0 for a matched pair.
     deviation : float
-        Declared relative distance from the engine `torch` for white noise, beyond rounding.
+        Declared relative distance from the engine `torch` for white noise, beyond rounding, on 256
+        cells a side; it is taken to grow with their square.
     other_model : tuple of type
         Geometries for which its model is another one than theirs, so that values differ.
     limits : callable, optional

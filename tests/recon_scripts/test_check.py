@@ -12,11 +12,13 @@ import torch
 
 from ctinr.geometry import ParallelBeam
 from ctinr.projectors import BACKENDS, Backend, registry
+from ctinr.projectors.backends.astra import Astra
 from ctinr.projectors.backends.torch_joseph import TorchJoseph
 from recon_scripts import _checks, check
 from recon_scripts._findings import MEANINGS, TITLES, Finding
 from recon_scripts._problems import PROBLEMS
 from recon_scripts._terminal import guarded
+from tests.requires import requires
 
 SIZE = 32
 
@@ -47,6 +49,30 @@ class Shifted(TorchJoseph):
     def transposed(self, sinogram):
         back = super().transposed(sinogram)
         return (back + back.roll(-1, -1)) / 2
+
+
+def half_a_bin_beside(geometry):
+    """The scan of a reader that counts bins from their edges."""
+    detector = geometry.detector
+    moved = replace(detector, offset=detector.offset[0] + detector.pitch[0] / 2)
+    return replace(geometry, detector=moved)
+
+
+class Beside(TorchJoseph):
+    """Matched, of second order, and half a bin beside."""
+
+    def __init__(self, geometry, grid):
+        super().__init__(half_a_bin_beside(geometry), grid)
+
+
+class AstraBeside(Astra):
+    def __init__(self, geometry, grid):
+        super().__init__(half_a_bin_beside(geometry), grid)
+
+
+class AstraLouder(Astra):
+    def transposed(self, sinogram):
+        return 1.001 * super().transposed(sinogram)
 
 
 class Affine(TorchJoseph):
@@ -91,8 +117,8 @@ def register(monkeypatch):
     return register
 
 
-def loading(kind, load):
-    return lambda row, **which: kind if row.name == "offender" else load(row, **which)
+def loading(kind, load, name="offender"):
+    return lambda row, **which: kind if row.name == name else load(row, **which)
 
 
 @pytest.fixture
@@ -150,19 +176,42 @@ def test_every_geometry_can_be_asked_for():
         (Louder, {"adjoint", "agreement"}),
         (Brighter, {"agreement", "exact"}),
         (Shifted, {"agreement", "exact", "order"}),
+        (Beside, {"agreement", "exact"}),
         (Affine, {"linear", "adjoint", "agreement", "exact", "order"}),
         (Empty, {"linear", "adjoint", "agreement", "exact", "order"}),
         (Silent, {"linear", "adjoint", "agreement", "exact", "order"}),
         (Failing, {"linear", "adjoint", "agreement", "exact", "order"}),
     ],
 )
-def test_a_fault_is_found(kind, expected, register, run):
+@pytest.mark.parametrize("geometry", ["parallel", "fan-curved"])
+def test_a_fault_is_found(kind, expected, geometry, register, run):
     register(kind)
-    code, shown, _ = run(engine="offender", geometry="parallel", json=True)
+    code, shown, _ = run(engine="offender", geometry=geometry, json=True)
     assert code == 1
     assert json.loads(shown)["passed"] is False
     assert expected <= failed(shown)
     assert not failed(shown) & {"gain", "bias"}
+
+
+@requires("astra")
+@pytest.mark.parametrize("size", [32, 96])
+@pytest.mark.parametrize("geometry", ["parallel", "fan-flat"])
+@pytest.mark.parametrize("kind, expected", [(AstraLouder, "adjoint"), (AstraBeside, "exact")])
+def test_looser_bounds_let_no_fault_pass(kind, expected, geometry, size, run, monkeypatch):
+    monkeypatch.setattr(Backend, "load", loading(kind, Backend.load, name="astra"))
+    code, shown, _ = run(engine="astra", geometry=geometry, size=size, json=True)
+    assert code == 1
+    assert expected in failed(shown)
+
+
+@requires("astra")
+@pytest.mark.parametrize("size", [33, 64, 200, 512])
+def test_positions_that_drift_are_allowed_what_is_declared(size):
+    place = _checks.Place("cpu", torch.float32)
+    for geometry in ("parallel", "fan-flat"):
+        jobs = _checks.measurements(registry.backend_named("astra"), place, geometry, size)
+        for found in (measure() for measure in jobs):
+            assert found.passed, found
 
 
 def test_a_factor_in_the_transpose_is_told_in_the_table(register, run):
