@@ -16,9 +16,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from ctinr.geometry import (
+    ConeBeam,
+    Detector,
+    FanBeam,
+    Grid,
+    ParallelBeam,
+    VectorBeam,
+    equal_angles,
+)
 from ctinr.projectors import BACKENDS
 from ctinr.projectors.backends.torch_joseph import TorchJoseph
+from ctinr.projectors.backends.torch_volume import TorchVolume
 from ctinr.projectors.stack import Stack
 from tests.catalogue import SCANS
 from tests.requires import requires
@@ -43,15 +52,43 @@ MORE = {
         ParallelBeam([0.1], Detector(301, 1e4, 0.3)),
         Grid((9, 8), 1.0, (1400000.3 * math.sin(0.1), 1400000.3 * math.cos(0.1))),
     ),
+    # Where on the detector a cell is seen is looked up in float32: many bins a cell, a cone whose
+    # source is close, and a detector of which only the end sees the volume.
+    "cone fine": (
+        ConeBeam([0.3, 2.2], Detector((15, 16), 0.06), 9.0, 1.0, curved=True),
+        Grid((2, 3, 2), 0.4),
+    ),
+    "cone near": (
+        ConeBeam([0.3, 2.0, 4.4], Detector((7, 9), (0.8, 0.7)), 6.0, 2.5, curved=True),
+        Grid((4, 5, 5)),
+    ),
+    "cone end": (
+        ConeBeam([0.3, 2.0], Detector((12, 14), 0.7, (2.0, -3.0)), 5000.0, 2500.0),
+        Grid((4, 5, 5), 1.0, (2.0, 3.0, -2.0)),
+    ),
+    "tilted": (
+        VectorBeam.of(ConeBeam([0.3, 2.0], Detector((9, 8), 1.1), 15.0, 9.0)).turned_detector(
+            roll=0.5, tilt=0.6, skew=-0.5
+        ),
+        Grid((4, 5, 3)),
+    ),
+    # A part of the volume is behind the source in one view.
+    "cone inside": (
+        ConeBeam([0.0, 3.1], Detector((7, 9), 1.5), 6.0, 3.0),
+        Grid((3, 4, 9), 1.0, (0.0, -9.0, 0.0)),
+    ),
     # Tens of bins a cell, and more rays than a block of the real size.
     "fine": (FanBeam([0.0, 2.2], Detector(150, 0.02), 9.0, 1.0, curved=True), Grid((4, 6))),
 }
 
 
 def pair(scan):
-    """The engine and the plain one, for volumes as stacks."""
+    """The engine and the plain one; for volumes in a parallel beam as stacks."""
+    volumes = len(scan[1].shape) == 3
+    if volumes and not isinstance(scan[0], ParallelBeam):
+        return BACKEND.load(volumes=True)(*scan), TorchVolume(*scan)
     engines = BACKEND.load(), TorchJoseph
-    if len(scan[1].shape) == 3:
+    if volumes:
         return tuple(Stack(engine, *scan) for engine in engines)
     return tuple(engine(*scan) for engine in engines)
 
@@ -88,12 +125,20 @@ def test_other_scans_are_the_same(name, batch):
     agree(MORE[name], batch)
 
 
-@pytest.mark.parametrize("name", ["parallel", "fan flat", "fan curved"])
+@pytest.mark.parametrize("name", ["parallel", "fan flat", "fan curved", "cone near", "tilted"])
 def test_blocks_that_are_not_full_are_the_same(name, monkeypatch):
     """Several blocks of rays and of cells along both axes, by no multiple."""
-    module = importlib.import_module(BACKEND.target.partition(":")[0])
-    monkeypatch.setattr(module, "BLOCK", 16)
+    for target in (BACKEND.target, BACKEND.volumes):
+        module = importlib.import_module(target.partition(":")[0])
+        monkeypatch.setattr(module, "BLOCK", 16)
     agree(MORE[name], 2)
+
+
+def test_volumes_are_taken_in_tables_of_some_views(monkeypatch):
+    module = importlib.import_module(BACKEND.volumes.partition(":")[0])
+    monkeypatch.setattr(module, "RAYS", 2 * 20)
+    agree(SCANS["helix"], 1)
+    agree(SCANS["cone"], 5)
 
 
 def test_more_images_than_a_program_takes_are_the_same():
@@ -110,11 +155,14 @@ def test_the_pair_is_matched(name):
     assert abs(forward - inner(x, on_device(fast.transposed, y))) < 1e-6 * forward
 
 
-@pytest.mark.parametrize("name", ["fan-wide-curved", "any-angle", "fan-beside", "on-the-edge"])
+@pytest.mark.parametrize(
+    "name",
+    ["fan-wide-curved", "any-angle", "fan-beside", "on-the-edge", "cone-curved", "vectors-oblique"],
+)
 def test_one_matrix_is_the_transpose_of_the_other(name):
     geometry, grid = SCANS[name]
     fast, _ = pair((geometry, grid))
-    cells, rays = (torch.eye(shape[0] * shape[1]) for shape in (grid.shape, geometry.shape))
+    cells, rays = (torch.eye(math.prod(shape)) for shape in (grid.shape, geometry.shape))
     forward = on_device(fast.forward, cells.unflatten(1, grid.shape)).flatten(1)
     back = on_device(fast.transposed, rays.unflatten(1, geometry.shape)).flatten(1)
     # One weight and one length an entry: only the order of their product with 1 differs.
@@ -128,13 +176,14 @@ def test_rays_that_miss_see_nothing_and_give_nothing():
     assert not on_device(fast.transposed, torch.ones(1, 2, 3)).any()
 
 
-def test_layouts_make_no_difference_and_inputs_are_left_alone():
-    geometry, grid = SCANS["fan-anisotropic"]
+@pytest.mark.parametrize("name", ["fan-anisotropic", "cone"])
+def test_layouts_make_no_difference_and_inputs_are_left_alone(name):
+    geometry, grid = SCANS[name]
     fast, _ = pair((geometry, grid))
     for apply, shape in ((fast.forward, grid.shape), (fast.transposed, geometry.shape)):
         x = noise(3, *shape, dtype=torch.float32)
         y, before = on_device(apply, x), x.clone()
-        for same in (x.mT.contiguous().mT, x.permute(1, 2, 0).contiguous().permute(2, 0, 1)):
+        for same in (x.mT.contiguous().mT, x.movedim(0, -1).contiguous().movedim(-1, 0)):
             assert on_device(apply, same).equal(y)
         assert on_device(apply, x[1].expand(2, *shape)).equal(y[[1, 1]])
         assert x.equal(before)
@@ -153,15 +202,18 @@ COMPILE = """
 import sys
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from ctinr.projectors.backends import triton_loops
+from ctinr.projectors.backends import triton_loops, triton_rays
 
 real, whole, slow = (dict.fromkeys(names.split(), kind) for kind, names in (
-    ("*fp32", "pictures sinogram lines numbers"), ("*i32", "spans runs guides"),
-    ("constexpr", "BLOCK IMAGES")))
-known = real | whole | slow | {"crossings": "*i64", "slack": "fp32"}
-for kernel in (triton_loops.project, triton_loops.backproject):
-    signature = {name: known.get(name, "i32") for name in kernel.arg_names}
-    source = ASTSource(kernel, signature, {"BLOCK": 128, "IMAGES": 4})
+    ("*fp32", "pictures sinogram lines numbers lengths volume matrices scales"),
+    ("*i32", "spans runs guides"), ("constexpr", "BLOCK IMAGES VOLUMES CURVED")))
+known = real | whole | slow | {"crossings": "*i64", "slack": "fp32", "reach": "fp32"}
+for kernel, curved in ((triton_loops.project, 0), (triton_loops.backproject, 0),
+    (triton_rays.project, 0), (triton_rays.backproject, False), (triton_rays.backproject, True)):
+    names = kernel.arg_names
+    signature = {name: known.get(name, "i32") for name in names}
+    constants = {"BLOCK": 128, "IMAGES": 4, "VOLUMES": 4, "CURVED": curved}
+    source = ASTSource(kernel, signature, {k: v for k, v in constants.items() if k in names})
     code = compile(source, target=GPUTarget("cuda", 80, 32)).asm["ptx"]
     print(code.count(".entry"), "atom" in code, "f64" in code)
 """
@@ -178,7 +230,7 @@ def test_kernels_compile_for_a_card_without_one(tmp_path):
         text=True,
         check=False,
     )
-    assert ran.stdout.splitlines() == ["1 False False"] * 2, ran.stderr[-2000:]
+    assert ran.stdout.splitlines() == ["1 False False"] * 5, ran.stderr[-2000:]
 
 
 def test_it_is_for_cuda_in_single_precision_and_comes_before_the_plain_one():

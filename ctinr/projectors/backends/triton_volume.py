@@ -76,10 +76,9 @@ class TritonVolume:
             part = volume.new_empty(batch, num_rays, dtype=torch.float32)
             blocks = (triton.cdiv(num_rays, BLOCK), triton.cdiv(batch, together))
             arrays = cells, part, table.crossings, table.spans, table.lengths
+            sizes = num_rays, *self._grid.shape, batch, BLOCK, together
             with torch.cuda.device_of(volume):
-                loops.project[blocks](  # type: ignore[arg-type]
-                    *arrays, num_rays, *self._grid.shape, batch, BLOCK, together
-                )
+                loops.project[blocks](*arrays, *sizes)  # type: ignore[arg-type]
             result = sinogram[:, table.views]
             result.copy_(part.view(result.shape))
         return sinogram
@@ -94,11 +93,10 @@ class TritonVolume:
         for table in self._tables(sinogram.device):
             part = sinogram[:, table.views].contiguous()
             arrays = part, volume, table.crossings, table.spans, table.lengths, table.matrices
-            sizes = *part.shape[1:], *self._grid.shape, batch
+            numbers = scales, self._reach, self._slack
+            sizes = *part.shape[1:], *self._grid.shape, batch, BLOCK, together, self._curved
             with torch.cuda.device_of(sinogram):
-                loops.backproject[blocks](  # type: ignore[arg-type]
-                    *arrays, scales, self._reach, self._slack, *sizes, BLOCK, together, self._curved
-                )
+                loops.backproject[blocks](*arrays, *numbers, *sizes)  # type: ignore[arg-type]
         return volume.to(sinogram.dtype)
 
     def _tables(self, device: torch.device) -> Iterator[Table]:
@@ -118,10 +116,11 @@ class TritonVolume:
     def _table(self, views: slice, device: torch.device) -> Table:
         frames = self._geometry.frames(views)  # type: ignore[union-attr]
         cells = in_cells(frames, self._grid)
-        angles = np.asarray(self._geometry.angles[views]) if self._curved else None
-        matrices = (
-            _flat_matrices(cells) if angles is None else _curved_matrices(cells, angles, self._grid)
-        )
+        if self._curved:
+            angles = self._geometry.angles[views]  # type: ignore[union-attr]
+            matrices = _curved_matrices(cells, angles, self._grid)
+        else:
+            matrices = _flat_matrices(cells)
         crossings, spans, lengths = _rays(cells, self._grid, device)
         places = torch.as_tensor(matrices, dtype=torch.float32, device=device)
         return Table(views, crossings, spans, lengths, places)
@@ -179,7 +178,7 @@ def _flat_matrices(cells: Frames) -> np.ndarray:
     """Return the maps of views with a flat detector: (view, 3, 4), in cells.
 
     A point is the source and λ times the way to the bin (v, u): the solution of three equations
-    has λ u, λ v and λ. In a parallel beam it is the bin (v, u) and a way along the rays, and λ is 1.
+    has λ u, λ v and λ. In a parallel beam it is the bin (v, u) and some way along the rays.
     """
     first = cells.columns[:, 0] + cells.rows[0] * cells.upward
     rows, columns = cells.rows, cells.columns
@@ -197,7 +196,7 @@ def _flat_matrices(cells: Frames) -> np.ndarray:
     return matrices
 
 
-def _curved_matrices(cells: Frames, angles: np.ndarray, grid: Grid) -> np.ndarray:
+def _curved_matrices(cells: Frames, angles: tuple[float, ...], grid: Grid) -> np.ndarray:
     """Return the maps of views with a curved detector: (view, 3, 4), mm from the source.
 
     Across, up and along are those of the central ray.
