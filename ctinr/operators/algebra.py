@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from torch import Tensor
 
 from ctinr import checks
@@ -27,6 +28,11 @@ class Adjoint(LinearOperator):
     def range(self) -> HasShape:
         """The domain of the operator."""
         return self.operator.domain
+
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """Those of the operator."""
+        return self.operator.dtypes
 
     @property
     def T(self) -> LinearOperator:

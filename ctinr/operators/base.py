@@ -17,6 +17,9 @@ from torch import Tensor
 
 from ctinr import checks
 
+# What operators and methods compute in.
+DTYPES = (torch.float32, torch.float64)
+
 
 class HasShape(Protocol):
     """What an operator asks of its domain and range: a shape."""
@@ -92,7 +95,10 @@ class LinearOperator(abc.ABC):
         If its last axes do not have the shape of the domain.
     """
 
-    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """The dtypes of tensors that it takes."""
+        return DTYPES
 
     @property
     @abc.abstractmethod

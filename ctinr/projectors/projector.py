@@ -12,7 +12,8 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import BEAMS, Beam, Grid, ParallelBeam
 from ctinr.operators import LinearOperator
-from ctinr.projectors.registry import BACKENDS, Backend, backend_named, choose
+from ctinr.operators.base import DTYPES
+from ctinr.projectors.registry import BACKENDS, HALF_PRECISION, Backend, backend_named, choose
 from ctinr.projectors.stack import Stack
 
 
@@ -79,6 +80,11 @@ class Projector(LinearOperator):
     def range(self) -> Beam:
         """The geometry, whose shape is that of a sinogram."""
         return self._geometry
+
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """Whatever some engine handles; the one that is asked for may refuse."""
+        return (*DTYPES, *HALF_PRECISION)
 
     def backend(self, device: torch.device | str, dtype: torch.dtype) -> Backend:
         """Return the engine that handles tensors of this device and dtype."""

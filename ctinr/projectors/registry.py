@@ -15,6 +15,8 @@ import torch
 from ctinr import checks
 from ctinr.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, VectorBeam
 
+HALF_PRECISION = (torch.float16, torch.bfloat16)
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -111,7 +113,7 @@ BACKENDS: tuple[Backend, ...] = (
         volumes="ctinr.projectors.backends.triton_volume:TritonVolume",
         requires=(("triton", "pip install triton"),),
         devices=("cuda",),
-        dtypes=(torch.float32,),
+        dtypes=(torch.float32, *HALF_PRECISION),
     ),
     Backend(
         name="torch",

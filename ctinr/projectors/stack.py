@@ -41,8 +41,11 @@ class Stack:
         """Go from sinograms of the slices to rows of the detector, (batch, z or v, angle, u)."""
         if self._aligned:
             return planes
-        weights = self._weights((planes.device, planes.dtype))
-        return along_first(weights.t() if transposed else weights, planes)
+        # Sums are of single precision at least, whatever the planes are stored in.
+        dtype = torch.promote_types(planes.dtype, torch.float32)
+        weights = self._weights((planes.device, dtype))
+        rows = along_first(weights.t() if transposed else weights, planes.to(dtype))
+        return rows.to(planes.dtype)
 
 
 def row_weights(geometry: ParallelBeam, grid: Grid) -> np.ndarray:

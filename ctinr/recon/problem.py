@@ -11,11 +11,12 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import BEAMS, Beam, Grid, PlanarBeam
 from ctinr.operators import LinearOperator
+from ctinr.operators.base import DTYPES
 
 
 def check_data(A: LinearOperator, y: Tensor, argument: str = "y") -> None:
-    """Raise unless y is a finite tensor (*batch, *A.range.shape) of a dtype that A takes."""
-    _check_tensor(A, y, argument)
+    """Raise unless y is a finite tensor (*batch, *A.range.shape) in single or double precision."""
+    _check_tensor(y, argument)
     shape = tuple(A.range.shape)
     checks.trailing_shape(y, argument, shape=shape, what="the operator's range")
     checks.finite_values(y, argument)
@@ -26,7 +27,7 @@ def first_image(A: LinearOperator, y: Tensor, initial: Tensor | None) -> Tensor:
     shape = (*batch_shape(A, y), *A.domain.shape)
     if initial is None:
         return y.new_zeros(shape)
-    _check_tensor(A, initial, "initial")
+    _check_tensor(initial, "initial")
     rule = f"have the shape {shape} of the images that belong to `y`"
     checks.require(tuple(initial.shape) == shape, "initial", rule, initial)
     checks.finite_values(initial, "initial")
@@ -84,10 +85,10 @@ def of_views(A: LinearOperator, y: Tensor, views: Sequence[int]) -> tuple[Linear
     return restricted(list(views)), y[..., list(views), :]
 
 
-def _check_tensor(A: LinearOperator, values: Tensor, argument: str) -> None:
+def _check_tensor(values: Tensor, argument: str) -> None:
     if not isinstance(values, Tensor):
         given, remedy = type(values).__name__, "Use torch.as_tensor."
         raise TypeError(checks.message(argument, "be a torch.Tensor", given, remedy))
-    if values.dtype not in A.dtypes:
-        names = " or ".join(str(dtype) for dtype in A.dtypes)
+    if values.dtype not in DTYPES:
+        names = " or ".join(str(dtype) for dtype in DTYPES)
         raise TypeError(checks.message(argument, f"be {names}", values, "Convert it first."))

@@ -9,16 +9,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from ctinr.checks import BackendUnavailable
 from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam
-from ctinr.operators import LinearOperator
 from ctinr.projectors import BACKENDS, Projector
 from phantoms import bump
-from tests import laws
 from tests.catalogue import FANS, PARALLEL
 from tests.requires import requires
+from tests.single import keeps_the_laws
 from tests.vectors import hill, inner, length, noise
 
 ASTRA = next(backend for backend in BACKENDS if backend.name == "astra")
@@ -29,34 +27,6 @@ ANGLES = [1.2, 0.35, -0.8, 4.0, 2.6]
 DETECTOR, GRID = Detector(141, 0.63, 1.7), Grid((57, 75), (0.8, 0.8), (-3.0, 2.0))
 BEAMS = {"parallel": ParallelBeam(ANGLES, DETECTOR), "fan": FanBeam(ANGLES, DETECTOR, 75.0, 20.0)}
 EVERY_BEAM = pytest.mark.parametrize("beam", BEAMS)
-INEXACT = {
-    laws.is_linear,
-    laws.has_its_adjoint,
-    laws.has_the_transposed_matrix,
-    laws.is_as_good_in_single_precision,
-    laws.passes_gradcheck,
-}
-
-
-class Single(LinearOperator):
-    """An engine of single precision under the laws, which are in double precision."""
-
-    def __init__(self, A: Projector) -> None:
-        self.A = A
-
-    @property
-    def domain(self):
-        return self.A.domain
-
-    @property
-    def range(self):
-        return self.A.range
-
-    def _forward(self, x: Tensor) -> Tensor:
-        return self.A._forward(x.float()).to(x.dtype)
-
-    def _transposed(self, y: Tensor) -> Tensor:
-        return self.A._transposed(y.float()).to(y.dtype)
 
 
 def chords(geometry: FanBeam, grid: Grid) -> np.ndarray:
@@ -111,10 +81,7 @@ def test_pictures_are_those_of_the_reference(beam):
 @requires("astra")
 @pytest.mark.parametrize("name", SCANS)
 def test_laws(name):
-    A = Projector(*SCANS[name], "astra")
-    for law in laws.LAWS:
-        if law not in INEXACT:
-            law(Single(A))
+    keeps_the_laws(Projector(*SCANS[name], "astra"))
 
 
 @requires("astra")

@@ -5,6 +5,7 @@ The registry gives it no tensor of the CPU, so the class is made directly.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import os
@@ -16,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ctinr.checks import BackendUnavailable
 from ctinr.geometry import (
     ConeBeam,
     Detector,
@@ -25,12 +27,15 @@ from ctinr.geometry import (
     VectorBeam,
     equal_angles,
 )
-from ctinr.projectors import BACKENDS
+from ctinr.projectors import BACKENDS, Projector, registry
 from ctinr.projectors.backends.torch_joseph import TorchJoseph
 from ctinr.projectors.backends.torch_volume import TorchVolume
+from ctinr.projectors.registry import HALF_PRECISION
 from ctinr.projectors.stack import Stack
+from ctinr.recon.cgls import cgls
 from tests.catalogue import SCANS
 from tests.requires import requires
+from tests.single import keeps_the_laws
 from tests.vectors import hill, inner, noise
 
 pytestmark = requires("triton")
@@ -40,7 +45,7 @@ BACKEND = next(backend for backend in BACKENDS if backend.name == "triton")
 RELATIVE = 5e-7
 
 ANGLES = [*equal_angles(2), 0.3, -2.0]
-DETECTOR, GRID = Detector(43, 0.73, 1.7), Grid((11, 21), (1.2, 0.9), (-3.0, 2.0))
+DETECTOR, GRID = Detector(29, 0.73, 1.7), Grid((7, 13), (1.2, 0.9), (-3.0, 2.0))
 MORE = {
     "parallel": (ParallelBeam(ANGLES, DETECTOR), GRID),
     "fan flat": (FanBeam(ANGLES, DETECTOR, 25.0, 7.0), GRID),
@@ -78,7 +83,7 @@ MORE = {
         Grid((3, 4, 9), 1.0, (0.0, -9.0, 0.0)),
     ),
     # Tens of bins a cell, and more rays than a block of the real size.
-    "fine": (FanBeam([0.0, 2.2], Detector(150, 0.02), 9.0, 1.0, curved=True), Grid((4, 6))),
+    "fine": (FanBeam([0.0, 2.2], Detector(70, 0.04), 9.0, 1.0, curved=True), Grid((4, 6))),
 }
 
 
@@ -119,10 +124,94 @@ def test_every_scan_of_the_catalogue_is_the_same(name):
     agree(SCANS[name], 3)
 
 
-@pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", MORE)
-def test_other_scans_are_the_same(name, batch):
-    agree(MORE[name], batch)
+def test_other_scans_are_the_same(name):
+    agree(MORE[name], 3)
+
+
+@pytest.mark.parametrize("batch", [1, 8, 9])
+def test_any_number_of_images_is_the_same(batch):
+    agree(SCANS["fan-wide"], batch)
+
+
+def test_a_bin_at_the_edge_of_a_cell_is_found():
+    """Far from cell 0 float32 rounds where bins are looked up, by more than these are inside."""
+    inside, size = 2.4e-5, 3001
+    detector, grid = (
+        Detector(21, 1 / 3, -1 / 3 - inside),
+        Grid((1, size), 1.0, (0.0, 5 - size // 2)),
+    )
+    scan = ParallelBeam([0.0, math.pi], detector), grid
+    agree(scan, 1)
+    fast, plain = pair(scan)
+    y = noise(1, *scan[0].shape)
+    fast._slack = 0.0
+    lost = on_device(fast.transposed, y.float())
+    assert differ(lost, plain.transposed(y)) > 10 * RELATIVE
+
+
+@pytest.mark.parametrize("curved", [False, True], ids=["flat", "curved"])
+def test_a_source_a_hair_beside_a_line_is_the_same(curved):
+    """Within the rows of the grid, beside it, nearer to one of them than float32 can tell."""
+    for side in (-1e-9, 1e-9):
+        grid = Grid((7, 5), 1.0, (-5.0 + side, 3.3))
+        for bins in (1, 11):
+            geometry = FanBeam([0.0], Detector(bins, 1.0, 6.0), 5.0, 4.0, curved=curved)
+            assert Projector(geometry, grid, "torch")(torch.ones(7, 5)).any()
+            agree((geometry, grid), 1)
+
+
+@pytest.fixture
+def anywhere(monkeypatch):
+    """The engine's row, were it for any device: so the projector takes it, in the interpreter."""
+    row = dataclasses.replace(BACKEND, devices=())
+    table = tuple(row if backend is BACKEND else backend for backend in BACKENDS)
+    monkeypatch.setattr(registry, "BACKENDS", table)
+
+
+def test_laws(anywhere):
+    keeps_the_laws(Projector(*SCANS["fan-one-bin"], "triton"))
+
+
+@pytest.mark.parametrize("dtype", HALF_PRECISION, ids=str)
+@pytest.mark.parametrize("name", ["fan flat", "one-bin", "tall"])
+def test_half_precision_is_rounded_once(anywhere, name, dtype):
+    """Sums in half precision would be off by several roundings, and say so in the worst bin."""
+    scan = {**SCANS, **MORE}[name]
+    A, plain = Projector(*scan, "triton"), Projector(*scan, "torch")
+    for B, exact in ((A, plain), (A.T, plain.T)):
+        x = noise(3, *B.domain.shape).to(DEVICE, dtype)
+        y = B(x)
+        assert (y.dtype, y.device.type) == (dtype, DEVICE)
+        wanted = exact(x.cpu().double())
+        off = (y.cpu().double() - wanted).abs()
+        half = torch.finfo(dtype).eps / 2
+        assert (off <= half * wanted.abs() + 1e-6 * wanted.abs().max()).all()
+
+
+@pytest.mark.parametrize("dtype", HALF_PRECISION, ids=str)
+def test_volumes_in_half_precision_are_rounded_twice(anywhere, dtype):
+    """As slices and as rows; of positive numbers, so that nothing cancels."""
+    A, plain = (Projector(*SCANS["stack-between"], name) for name in ("triton", "torch"))
+    for B, exact in ((A, plain), (A.T, plain.T)):
+        x = hill((1, *B.domain.shape), torch.float32).to(DEVICE, dtype)
+        wanted = exact(x.cpu().double())
+        off = (B(x).cpu().double() - wanted).abs()
+        assert (off <= 1.01 * torch.finfo(dtype).eps * wanted + 1e-6 * wanted.max()).all()
+
+
+@pytest.mark.parametrize("dtype", HALF_PRECISION, ids=str)
+def test_half_precision_is_refused_by_the_others_and_by_what_is_made_of_it(anywhere, dtype):
+    scan = SCANS["fan"]
+    x = torch.ones(scan[1].shape, dtype=dtype)
+    for name in ("numba", "torch", "astra"):
+        with pytest.raises(BackendUnavailable, match=rf"{name}: .*, not {dtype}\.|{name}: The mod"):
+            Projector(*scan, name)(x)
+    A = Projector(*scan, "triton")
+    with pytest.raises(TypeError, match=r"`x` must be torch\.float32 or torch\.float64; got"):
+        A.gram(x)
+    with pytest.raises(TypeError, match=r"`y` must be torch\.float32 or torch\.float64; got"):
+        cgls(A, A(x), iterations=1)
 
 
 @pytest.mark.parametrize("name", ["parallel", "fan flat", "fan curved", "cone near", "tilted"])
@@ -137,12 +226,7 @@ def test_blocks_that_are_not_full_are_the_same(name, monkeypatch):
 def test_volumes_are_taken_in_tables_of_some_views(monkeypatch):
     module = importlib.import_module(BACKEND.volumes.partition(":")[0])
     monkeypatch.setattr(module, "RAYS", 2 * 20)
-    agree(SCANS["helix"], 1)
-    agree(SCANS["cone"], 5)
-
-
-def test_more_images_than_a_program_takes_are_the_same():
-    agree(SCANS["fan-wide"], 9)
+    agree(SCANS["helix"], 5)
 
 
 @pytest.mark.parametrize("name", [*MORE, "off-centre", "anisotropic", "fan-anisotropic"])
@@ -156,8 +240,7 @@ def test_the_pair_is_matched(name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["fan-wide-curved", "any-angle", "fan-beside", "on-the-edge", "cone-curved", "vectors-oblique"],
+    "name", ["fan-straight", "any-angle", "fan-beside", "on-the-edge", "cone-curved"]
 )
 def test_one_matrix_is_the_transpose_of_the_other(name):
     geometry, grid = SCANS[name]
@@ -199,23 +282,32 @@ def test_what_is_not_a_number_shows():
 
 
 COMPILE = """
-import sys
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 from ctinr.projectors.backends import triton_loops, triton_rays
 
-real, whole, slow = (dict.fromkeys(names.split(), kind) for kind, names in (
-    ("*fp32", "pictures sinogram lines numbers lengths volume matrices scales"),
-    ("*i32", "spans runs guides"), ("constexpr", "BLOCK IMAGES VOLUMES CURVED")))
-known = real | whole | slow | {"crossings": "*i64", "slack": "fp32", "reach": "fp32"}
-for kernel, curved in ((triton_loops.project, 0), (triton_loops.backproject, 0),
-    (triton_rays.project, 0), (triton_rays.backproject, False), (triton_rays.backproject, True)):
-    names = kernel.arg_names
-    signature = {name: known.get(name, "i32") for name in names}
-    constants = {"BLOCK": 128, "IMAGES": 4, "VOLUMES": 4, "CURVED": curved}
-    source = ASTSource(kernel, signature, {k: v for k, v in constants.items() if k in names})
-    code = compile(source, target=GPUTarget("cuda", 80, 32)).asm["ptx"]
-    print(code.count(".entry"), "atom" in code, "f64" in code)
+known = {"crossings": "*i64", "lengths": "*fp32", "numbers": "*fp32", "slack": "fp32",
+         "spans": "*i32", "runs": "*i32", "guides": "*i32", "reach": "fp32",
+         "matrices": "*fp32", "scales": "*fp32"}
+kernels = (
+    (triton_loops.project, "pictures", "sinogram", 0),
+    (triton_loops.backproject, "sinogram", "lines", 0),
+    (triton_rays.project, "volume", "sinogram", 0),
+    (triton_rays.backproject, "sinogram", "volume", False),
+    (triton_rays.backproject, "sinogram", "volume", True),
+)
+# Whole numbers that are 1 become constants when a kernel is called.
+for storage, whole in (("*fp32", "i32"), ("*fp16", "i32"), ("*bf16", "constexpr")):
+    for kernel, given, sums, curved in kernels:
+        kinds = known | {given: storage, sums: "*fp32"}
+        signature = {name: kinds.get(name, whole) for name in kernel.arg_names}
+        fixed = {name: 1 for name, kind in signature.items() if kind == "constexpr"}
+        shapes = {"BLOCK": 128, "IMAGES": 4, "VOLUMES": 4, "CURVED": curved}
+        shapes = {name: value for name, value in shapes.items() if name in kernel.arg_names}
+        signature |= dict.fromkeys(shapes, "constexpr")
+        source = ASTSource(kernel, signature, fixed | shapes)
+        code = compile(source, target=GPUTarget("cuda", 80, 32)).asm["ptx"]
+        print(code.count(".entry"), "atom" in code, "f64" in code)
 """
 
 
@@ -230,7 +322,7 @@ def test_kernels_compile_for_a_card_without_one(tmp_path):
         text=True,
         check=False,
     )
-    assert ran.stdout.splitlines() == ["1 False False"] * 5, ran.stderr[-2000:]
+    assert ran.stdout.splitlines() == ["1 False False"] * 15, ran.stderr[-2000:]
 
 
 def test_it_is_for_cuda_in_single_precision_and_comes_before_the_plain_one():

@@ -1,4 +1,6 @@
-"""The CUDA engine: Joseph's model in kernels that Triton compiles on first use, float32.
+"""The CUDA engine: Joseph's model in kernels that Triton compiles on first use.
+
+Sums are float32. What they are made of is too, or is read in half precision, and so is the result.
 
 The table of crossings becomes two whole numbers a ray, where it crosses line 0 and how far it
 moves a line, which both directions read. The transpose looks up in a guide which bins a cell may
@@ -40,32 +42,36 @@ class TritonJoseph:
     def forward(self, image: Tensor) -> Tensor:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
         lengths, crossings, spans = self._tensors_like(image)[:3]
-        batch, (rows, columns) = len(image), self._shape
+        batch, together = len(image), _together(len(image))
         pictures = torch.stack([image.flatten(1), image.mT.flatten(1)], dim=1)
-        sinogram = image.new_empty(batch, *self._sinogram_shape)
-        together = _together(batch)
+        sinogram = image.new_empty(batch, *self._sinogram_shape, dtype=torch.float32)
         blocks = (triton.cdiv(lengths.numel(), BLOCK), triton.cdiv(batch, together))
-        sizes = lengths.numel(), rows, columns, batch
+        arrays = pictures, sinogram, crossings, spans, lengths
+        sizes = lengths.numel(), *self._shape, batch
         with torch.cuda.device_of(image):
-            arrays = pictures, sinogram, crossings, spans
             loops.project[blocks](*arrays, *sizes, BLOCK, together)  # type: ignore[arg-type]
-        return sinogram.mul_(lengths)
+        return sinogram.to(image.dtype)
 
     def transposed(self, sinogram: Tensor) -> Tensor:
         """Apply the exact transpose: sinograms (batch, angle, u) to images (batch, y, x)."""
-        lengths, crossings, _, *runs = self._tensors_like(sinogram)
-        weighted = (sinogram * lengths).contiguous()
+        tables = self._tensors_like(sinogram)[3:]
+        image = sinogram.new_zeros(len(sinogram), *self._shape, dtype=torch.float32)
+        for lines, table in ((image, tables[:3]), (image.mT, tables[3:])):
+            if len(table[0]):
+                lines += self._gathered(sinogram.contiguous(), lines.shape[1:], table)
+        return image.to(sinogram.dtype)
+
+    def _gathered(self, sinogram: Tensor, shape: torch.Size, table: list[Tensor]) -> Tensor:
+        """Return what the runs of a table have for every cell of their lines, float32."""
+        lengths, crossings = self._tensors_like(sinogram)[:2]
         batch, together = len(sinogram), _together(len(sinogram))
-        parts = []
-        for table, shape in ((runs[:3], self._shape), (runs[3:], self._shape[::-1])):
-            lines = sinogram.new_empty(batch, *shape)
-            blocks = (shape[0] * triton.cdiv(shape[1], BLOCK), triton.cdiv(batch, together))
-            sizes = len(table[0]), lengths.numel(), *shape, batch
-            arrays = weighted, lines, crossings, *table, self._slack
-            with torch.cuda.device_of(sinogram):
-                loops.backproject[blocks](*arrays, *sizes, BLOCK, together)  # type: ignore[arg-type]
-            parts.append(lines)
-        return parts[0].add_(parts[1].mT)
+        lines = sinogram.new_empty(batch, *shape, dtype=torch.float32)
+        blocks = (shape[0] * triton.cdiv(shape[1], BLOCK), triton.cdiv(batch, together))
+        arrays = sinogram, lines, crossings, lengths, *table, self._slack
+        sizes = len(table[0]), lengths.numel(), *shape, batch
+        with torch.cuda.device_of(sinogram):
+            loops.backproject[blocks](*arrays, *sizes, BLOCK, together)  # type: ignore[arg-type]
+        return lines
 
     def _tensors_like(self, values: Tensor) -> list[Tensor]:
         if values.device not in self._tensors:

@@ -2,7 +2,8 @@
 
 Positions are whole numbers, 2**32 to a cell, so both directions find the very same cells and
 weights: integers add up without rounding, in whatever order the compiler puts them. A program
-handles some rays, or some cells of one line, for a few images that share the arithmetic.
+handles some rays, or some cells of one line, for a few images that share the arithmetic. What a
+kernel reads may be of half precision; sums and results are float32 all the same.
 """
 
 # The decorator hides signatures from the type checker, and kernels take every array by itself.
@@ -22,7 +23,7 @@ def _split(position):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def project(
-    pictures, sinogram, crossings, spans, num_rays, rows, columns, batch,
+    pictures, sinogram, crossings, spans, lengths, num_rays, rows, columns, batch,
     BLOCK: tl.constexpr, IMAGES: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     """Add up the lines of pictures (batch, 2, cell), as rows and as columns, along every ray."""
@@ -38,14 +39,15 @@ def project(
     base = pictures + image[:, None].to(tl.int64) * (2 * rows * columns)
     total = tl.zeros((IMAGES, BLOCK), tl.float32)
     for line in range(tl.min(first), tl.max(end)):
-        cell, fraction = _split(start + slope * line)
+        cell, fraction = _split(start + slope * line)  # type: ignore[misc]
         crossed = (line >= first) & (line < end)
         near = crossed & (cell >= 0) & (cell < num_cells)
         far = crossed & (cell >= -1) & (cell < num_cells - 1)
         place = base + (axis * rows * columns + line * num_cells + cell)[None, :]
-        nearer = tl.load(place, mask=there[:, None] & near[None, :], other=0.0)
-        farther = tl.load(place + 1, mask=there[:, None] & far[None, :], other=0.0)
+        nearer = tl.load(place, mask=there[:, None] & near[None, :], other=0.0).to(tl.float32)
+        farther = tl.load(place + 1, mask=there[:, None] & far[None, :], other=0.0).to(tl.float32)
         total += nearer * (1 - fraction)[None, :] + farther * fraction[None, :]
+    total *= tl.load(lengths + ray, mask=seen, other=0.0)[None, :]
     out = sinogram + image[:, None].to(tl.int64) * num_rays + ray[None, :]
     tl.store(out, total, mask=there[:, None] & seen[None, :])
 
@@ -59,6 +61,8 @@ def _candidates(numbers, guide, cell, line, slack):  # type: ignore[no-untyped-d
     """
     across = cell - tl.load(numbers) - tl.load(numbers + 1) * line
     step = tl.load(numbers + 2) + tl.load(numbers + 3) * line
+    # A line so near to the source that all its rays meet in a point: any bin may be meant.
+    step = tl.where(step == 0, 1e-20, step)
     lowest, density = tl.load(numbers + 4), tl.load(numbers + 5)
     last = tl.load(numbers + 6)
     one, other = (across - 1 - slack) / step, (across + 1 + slack) / step
@@ -71,7 +75,7 @@ def _candidates(numbers, guide, cell, line, slack):  # type: ignore[no-untyped-d
 
 @triton.jit
 def backproject(
-    sinogram, lines, crossings, runs, numbers, guides, slack,
+    sinogram, lines, crossings, lengths, runs, numbers, guides, slack,
     num_runs, num_rays, num_lines, num_cells, batch,
     BLOCK: tl.constexpr, IMAGES: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
@@ -97,10 +101,10 @@ def backproject(
                 weight = tl.where(before + 1 == cell, fraction, 0.0)
                 weight = tl.where(before == cell, 1 - fraction, weight)
                 touched = tried & (weight > 0)
-                value = tl.load(
-                    base + ray[None, :], mask=there[:, None] & touched[None, :], other=0.0
-                )
-                total += value * weight[None, :]
-    place = image[:, None].to(tl.int64) * (num_lines * num_cells) + line * num_cells
+                weight *= tl.load(lengths + ray, mask=touched, other=0.0)
+                place = base + ray[None, :]
+                value = tl.load(place, mask=there[:, None] & touched[None, :], other=0.0)
+                total += value.to(tl.float32) * weight[None, :]
+    out = lines + image[:, None].to(tl.int64) * (num_lines * num_cells) + line * num_cells
     mask = there[:, None] & (cell < num_cells)[None, :]
-    tl.store(lines + place + cell[None, :], total, mask=mask)
+    tl.store(out + cell[None, :], total, mask=mask)

@@ -47,7 +47,7 @@ def project(
     end = tl.load(spans + 3 * ray + 2, mask=seen, other=0)
     _, size_a, size_b = _along(axis, depth, rows, columns)  # type: ignore[misc]
     stride, stride_a, stride_b = _along(axis, rows * columns, columns, 1)  # type: ignore[misc]
-    base = volume + item[:, None].to(tl.int64) * depth * rows * columns
+    base = volume + (item.to(tl.int64) * depth * rows * columns)[:, None]
     total = tl.zeros((VOLUMES, BLOCK), tl.float32)
     for plane in range(tl.min(first), tl.max(end)):
         cell_a, part_a = _split(start_a + slope_a * plane)
@@ -143,13 +143,14 @@ def backproject(
     """Add to the cells of volumes (batch, cell) what the rays (batch, view, v, u) have for them."""
     cell = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     item = tl.program_id(1) * VOLUMES + tl.arange(0, VOLUMES)
-    num_cells = depth.to(tl.int64) * rows * columns
-    real, there = cell < num_cells, item < batch
+    # A size of 1 is a constant, and no tensor that could be made an int64 one.
+    cells_before = item.to(tl.int64) * depth * rows * columns
+    rays_before = item.to(tl.int64) * num_views * num_rows * num_bins
+    real, there = cell // columns // rows < depth, item < batch
     x = (cell % columns).to(tl.int32)
     y = (cell // columns % rows).to(tl.int32)
     z = (cell // columns // rows).to(tl.int32)
-    num_rays = num_views.to(tl.int64) * num_rows * num_bins
-    base = sinogram + item[:, None].to(tl.int64) * num_rays
+    base = sinogram + rays_before[:, None]
     total = tl.zeros((VOLUMES, BLOCK), tl.float32)
     for view in range(num_views):
         place = z.to(tl.float32), y.to(tl.float32), x.to(tl.float32)
@@ -178,7 +179,7 @@ def backproject(
                 at = base + ray[None, :]
                 value = tl.load(at, mask=there[:, None] & tried[None, :], other=0.0)
                 total += value.to(tl.float32) * tl.where(tried, weight, 0.0)[None, :]
-    out = volume + item[:, None].to(tl.int64) * num_cells + cell[None, :]
+    out = volume + cells_before[:, None] + cell[None, :]
     mask = there[:, None] & real[None, :]
     tl.store(out, tl.load(out, mask=mask, other=0.0) + total, mask=mask)
 
