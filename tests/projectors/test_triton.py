@@ -60,19 +60,19 @@ MORE = {
     # Where on the detector a cell is seen is looked up in float32: many bins a cell, a cone whose
     # source is close, and a detector of which only the end sees the volume.
     "cone fine": (
-        ConeBeam([0.3, 2.2], Detector((15, 16), 0.06), 9.0, 1.0, curved=True),
+        ConeBeam([0.3], Detector((9, 11), 0.09), 9.0, 1.0, curved=True),
         Grid((2, 3, 2), 0.4),
     ),
     "cone near": (
-        ConeBeam([0.3, 2.0, 4.4], Detector((7, 9), (0.8, 0.7)), 6.0, 2.5, curved=True),
-        Grid((4, 5, 5)),
+        ConeBeam([0.3, 2.0], Detector((4, 5), (1.4, 1.2)), 6.0, 2.5, curved=True),
+        Grid((3, 5, 5)),
     ),
     "cone end": (
         ConeBeam([0.3, 2.0], Detector((12, 14), 0.7, (2.0, -3.0)), 5000.0, 2500.0),
         Grid((4, 5, 5), 1.0, (2.0, 3.0, -2.0)),
     ),
     "tilted": (
-        VectorBeam.of(ConeBeam([0.3, 2.0], Detector((9, 8), 1.1), 15.0, 9.0)).turned_detector(
+        VectorBeam.of(ConeBeam([0.3, 2.0], Detector((5, 4), 1.9), 15.0, 9.0)).turned_detector(
             roll=0.5, tilt=0.6, skew=-0.5
         ),
         Grid((4, 5, 3)),
@@ -214,7 +214,7 @@ def test_half_precision_is_refused_by_the_others_and_by_what_is_made_of_it(anywh
         cgls(A, A(x), iterations=1)
 
 
-@pytest.mark.parametrize("name", ["parallel", "fan flat", "fan curved", "cone near", "tilted"])
+@pytest.mark.parametrize("name", ["parallel", "fan curved", "cone near"])
 def test_blocks_that_are_not_full_are_the_same(name, monkeypatch):
     """Several blocks of rays and of cells along both axes, by no multiple."""
     for target in (BACKEND.target, BACKEND.volumes):
@@ -229,7 +229,9 @@ def test_volumes_are_taken_in_tables_of_some_views(monkeypatch):
     agree(SCANS["helix"], 5)
 
 
-@pytest.mark.parametrize("name", [*MORE, "off-centre", "anisotropic", "fan-anisotropic"])
+@pytest.mark.parametrize(
+    "name", ["parallel", "fan curved", "cone near", "tilted", "fan-anisotropic"]
+)
 def test_the_pair_is_matched(name):
     geometry, grid = {**SCANS, **MORE}[name]
     fast, _ = pair((geometry, grid))
@@ -240,7 +242,7 @@ def test_the_pair_is_matched(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["fan-straight", "any-angle", "fan-beside", "on-the-edge", "cone-curved"]
+    "name", ["fan-straight", "any-angle", "fan-beside", "on-the-edge", "cone-straight"]
 )
 def test_one_matrix_is_the_transpose_of_the_other(name):
     geometry, grid = SCANS[name]
@@ -259,7 +261,7 @@ def test_rays_that_miss_see_nothing_and_give_nothing():
     assert not on_device(fast.transposed, torch.ones(1, 2, 3)).any()
 
 
-@pytest.mark.parametrize("name", ["fan-anisotropic", "cone"])
+@pytest.mark.parametrize("name", ["fan-anisotropic", "cone-one-bin"])
 def test_layouts_make_no_difference_and_inputs_are_left_alone(name):
     geometry, grid = SCANS[name]
     fast, _ = pair((geometry, grid))

@@ -68,14 +68,14 @@ def test_the_middle_of_a_ball_has_the_right_value(name, curved):
 @pytest.mark.parametrize("curved", [False, True], ids=["flat", "curved"])
 @pytest.mark.parametrize("pitch", [20.0, -30.0, 40.0])
 def test_a_helix_has_the_right_value_at_every_height(pitch, curved):
-    helix = ConeBeam(LONG, WIDE, 150.0, 100.0, curved=curved, helical_pitch=pitch)
-    for height in (0.0, 7.0):
-        y = integrals(helix, ball(17.0, VALUE, center=(3.0, -2.0, height)))
-        image = fdk(Projector(helix, GRID), y).image.numpy()
-        apart = distance(GRID, (3.0, -2.0, height))
-        assert image[apart < 4].mean() == pytest.approx(VALUE, rel=0.005)
-        assert image[apart < 13].mean() == pytest.approx(VALUE, rel=0.005)
-        assert np.ptp(image[apart < 13]) < 0.02 * VALUE
+    detector, grid = Detector((40, 56), (3.0, 2.3)), Grid((26, 32, 32), 1.8)
+    helix = ConeBeam(LONG[::2], detector, 150.0, 100.0, curved=curved, helical_pitch=pitch)
+    center = (3.0, -2.0, 7.0 if curved else 0.0)
+    image = fdk(Projector(helix, grid), integrals(helix, ball(17.0, VALUE, center=center))).image
+    apart, image = distance(grid, center), image.numpy()
+    assert image[apart < 4].mean() == pytest.approx(VALUE, rel=0.005)
+    assert image[apart < 12].mean() == pytest.approx(VALUE, rel=0.005)
+    assert np.ptp(image[apart < 12]) < 0.03 * VALUE
 
 
 def test_things_are_where_they_are():
@@ -85,7 +85,7 @@ def test_things_are_where_they_are():
     for cone in (
         ConeBeam(FULL, WIDE, 150.0, 100.0),
         ConeBeam(FULL, WIDE, 150.0, 100.0, curved=True),
-        ConeBeam(LONG, WIDE, 150.0, 100.0, helical_pitch=25.0),
+        ConeBeam(LONG[::2], WIDE, 150.0, 100.0, helical_pitch=25.0),
     ):
         image = fdk(Projector(cone, grid), integrals(cone, phantom), window="hann").image.numpy()
         inside = distance(grid, center) < 9

@@ -94,7 +94,7 @@ def _directions(geometry: Beam) -> np.ndarray:
     """Return the unit vector along every ray, one a view if they are parallel: (2, angle, u)."""
     if isinstance(geometry, VectorBeam):
         bins = [0] if geometry.parallel else None
-        return np.moveaxis(geometry.rays(bins=bins).directions[..., ::-1], -1, 0)
+        return np.moveaxis(geometry.rays(bins=bins).directions[..., ::-1], -1, 0).copy()
     gamma = np.zeros(1) if isinstance(geometry, ParallelBeam) else geometry.fan_angles()
     turned = np.asarray(geometry.angles)[:, None] - gamma
     return np.stack([np.cos(turned), -np.sin(turned)])

@@ -32,7 +32,8 @@ class TritonJoseph:
         self._sinogram_shape = (num_views, num_bins)
         self._shape = grid.shape
         model = joseph_model(geometry, grid)
-        lengths = np.broadcast_to(model.lengths, self._sinogram_shape).astype(np.float32)
+        lengths = np.broadcast_to(model.lengths, self._sinogram_shape)
+        lengths = np.ascontiguousarray(lengths, dtype=np.float32)
         tables = (model.along_y, model.along_x)
         runs = [_runs(table, num_bins) for table in tables]
         self._slack = max(_slack(table, max(grid.shape)) for table in tables)

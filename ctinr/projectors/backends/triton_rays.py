@@ -50,7 +50,7 @@ def project(
     base = volume + (item.to(tl.int64) * depth * rows * columns)[:, None]
     total = tl.zeros((VOLUMES, BLOCK), tl.float32)
     for plane in range(tl.min(first), tl.max(end)):
-        cell_a, part_a = _split(start_a + slope_a * plane)
+        cell_a, part_a = _split(start_a + slope_a * plane)  # type: ignore[misc]
         cell_b, part_b = _split(start_b + slope_b * plane)
         crossed = (plane >= first) & (plane < end)
         place = (plane * stride + cell_a * stride_a + cell_b * stride_b).to(tl.int64)
@@ -187,6 +187,6 @@ def backproject(
 @triton.jit
 def _weight(position, cell):  # type: ignore[no-untyped-def]
     """Return the weight of cells in the interpolation at positions along one axis."""
-    before, part = _split(position)
+    before, part = _split(position)  # type: ignore[misc]
     weight = tl.where(before + 1 == cell, part, 0.0)
     return tl.where(before == cell, 1 - part, weight)
