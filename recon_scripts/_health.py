@@ -73,7 +73,7 @@ def state(backend: Backend, kind: str) -> str:
         gap = float((sums * sums).sum() / (image * A.T(sums)).sum() - 1)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with an installation
         return f"Fails: {type(error).__name__}: {error}. Install it anew: {remedy(backend)}."
-    allowed = max(1e-5, 10 * backend.adjoint_gap)
+    allowed = max(1e-5, 2 * backend.adjoint_gap)
     return WORKS if abs(gap) <= allowed else f"Works, but its transpose is off by {gap:.1e}."
 
 

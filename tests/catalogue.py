@@ -33,7 +33,8 @@ from ctinr.operators import (
 )
 from ctinr.projectors import BACKENDS, Projector, RayIntegral
 
-# The engines that handle every scan and dtype; that of ASTRA does not, and has its own tests.
+# The engines that handle every scan and dtype; those of ASTRA and torch-radon do not, and have
+# their own tests.
 EXACT_ENGINES = tuple(b.name for b in BACKENDS if torch.float64 in b.dtypes)
 
 QUARTER = math.pi / 4

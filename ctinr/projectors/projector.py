@@ -23,7 +23,7 @@ class Projector(LinearOperator):
 
     Maps images `(*batch, y, x)` in 1/mm to sinograms `(*batch, angle, u)` without unit, and
     volumes `(*batch, z, y, x)` to `(*batch, angle, v, u)`. ``A.T`` is the exact transpose, not
-    the backprojection of an analytic formula.
+    the backprojection of an analytic formula; an engine that has none says how far it is off.
 
     Parameters
     ----------

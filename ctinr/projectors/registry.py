@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, VectorBeam
+from ctinr.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, PlanarBeam, VectorBeam
 
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 
@@ -85,7 +85,7 @@ class Backend:
 
 
 def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
-    """Return what ASTRA cannot do: arcs, and rays that begin at their source."""
+    """Return what ASTRA and torch-radon cannot do: arcs, and rays that begin at their source."""
     if isinstance(geometry, ParallelBeam):
         return None
     if geometry.curved:
@@ -98,6 +98,19 @@ def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
         return "It would see what is behind the source, and a part of the grid is."
     return None
 
+
+def _as_torch_radon(geometry: PlanarBeam, grid: Grid) -> str | None:
+    """Return what torch-radon cannot do; parts of it depend on the version that is installed."""
+    from ctinr.projectors.backends import torch_radon
+
+    return _flat_fan_ahead(geometry, grid) or torch_radon.obstacle(geometry, grid)
+
+
+TORCH_RADON_INSTALL = (
+    "conda install -c conda-forge carterbox-torch-radon, or python setup.py install in a clone of "
+    "github.com/matteo-ronchetti/torch-radon, which is no longer maintained; either is CUDA code "
+    "compiled for one version of torch and of CUDA, and may not build for those that are here"
+)
 
 BACKENDS: tuple[Backend, ...] = (
     Backend(
@@ -120,7 +133,7 @@ BACKENDS: tuple[Backend, ...] = (
         target="ctinr.projectors.backends.torch_joseph:TorchJoseph",
         volumes="ctinr.projectors.backends.torch_volume:TorchVolume",
     ),
-    # After the engine that runs everywhere, so that "auto" never comes to it.
+    # After the engine that runs everywhere, so that "auto" never comes to these.
     Backend(
         name="astra",
         target="ctinr.projectors.backends.astra:Astra",
@@ -132,6 +145,16 @@ BACKENDS: tuple[Backend, ...] = (
         deviation=2e-3,
         other_model=(FanBeam,),
         limits=_flat_fan_ahead,
+    ),
+    Backend(
+        name="torch_radon",
+        target="ctinr.projectors.backends.torch_radon:TorchRadon",
+        requires=(("torch_radon", TORCH_RADON_INSTALL),),
+        beams=(ParallelBeam, FanBeam),
+        devices=("cuda",),
+        dtypes=(torch.float32,),
+        adjoint_gap=0.2,
+        limits=_as_torch_radon,
     ),
 )
 
