@@ -32,12 +32,15 @@ def main(config: Info) -> int:
     from ctinr.report.style import png
     from recon_scripts._facts import installation, scan_information
     from recon_scripts._scans import load_scan
+    from recon_scripts._sketch import sketch
 
     scan, facts, warnings = None, {}, ()
     if config.scan is not None or config.smoke:
         scan = load_scan(config.scan, config)
         facts, warnings = scan_information(scan, config.scan), scan.warnings()
         show_facts(str(config.scan or "The scan of a smoke run"), facts)
+        for line in sketch(scan.geometry, scan.grid):
+            say(line)
     for warning in warnings:
         say(f"Note: {warning}", style="yellow")
     here = installation()
