@@ -169,6 +169,7 @@ def anywhere(monkeypatch):
     monkeypatch.setattr(registry, "BACKENDS", table)
 
 
+@pytest.mark.slow
 def test_laws(anywhere):
     keeps_the_laws(Projector(*SCANS["fan-one-bin"], "triton"))
 
@@ -241,6 +242,7 @@ def test_the_pair_is_matched(name):
     assert abs(forward - inner(x, on_device(fast.transposed, y))) < 1e-6 * forward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["fan-straight", "any-angle", "fan-beside", "on-the-edge", "cone-straight"]
 )

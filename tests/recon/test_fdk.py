@@ -49,7 +49,9 @@ CIRCLES = {
 
 
 @pytest.mark.parametrize("curved", [False, True], ids=["flat", "curved"])
-@pytest.mark.parametrize("name", CIRCLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == "fine" else ()) for n in CIRCLES]
+)
 def test_the_middle_of_a_ball_has_the_right_value(name, curved):
     angles, detector, grid = CIRCLES[name]
     behind = 0.0 if name == "scaled" else 100.0

@@ -143,7 +143,7 @@ def failed(shown):
     [
         ("all", "parallel,fan-flat,fan-curved"),
         ("numba", "parallel-volume,cone-flat,cone-curved,helix,vectors"),
-        ("torch", "helix,vectors"),
+        pytest.param("torch", "helix,vectors", marks=pytest.mark.slow),
     ],
 )
 def test_every_engine_passes(engines, geometries, run):
