@@ -36,7 +36,7 @@ from recon_scripts._problems import (
     smooth_object,
 )
 
-GEOMETRIES = tuple(PROBLEMS)
+GEOMETRIES, SMOKE = tuple(PROBLEMS), ("parallel", "fan-flat", "cone-flat")
 DTYPES = (torch.float32, torch.float64)
 LEAST, MOST = 32, 1024
 # Rounding: what sums over hundreds of cells leave of single and double precision.

@@ -35,7 +35,7 @@ class Check:
     overwrite: bool = False
     """Replace an earlier check.json in that folder."""
     smoke: bool = False
-    """See that it works, within seconds: tiny sizes."""
+    """See that it works, within seconds: tiny sizes, a parallel beam, a fan and a cone."""
 
 
 def main(config: Check) -> int:
@@ -50,7 +50,8 @@ def main(config: Check) -> int:
 
     begun = time.perf_counter()
     size = _checks.LEAST if config.smoke else _checks.sized(config.size)
-    geometries = _checks.listed(config.geometry, "geometry", _checks.GEOMETRIES)
+    known = _checks.SMOKE if config.smoke else _checks.GEOMETRIES
+    geometries = _checks.listed(config.geometry, "geometry", known)
     engines = _checks.listed(config.engine, "engine", _checks.engine_names())
     jobs, unchecked = _checks.plan(engines, geometries, size)
     findings: list[Finding] = []

@@ -16,6 +16,10 @@ class Dense(LinearOperator):
     domain = Space((2, 3))  # type: ignore[assignment]
     range = Space((4,))  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        # The same in every process: it names tests.
+        return f"Dense({tuple(self.matrix.shape)})"
+
     def __init__(self) -> None:
         numbers = torch.arange(1, 25, dtype=torch.float64)
         self.matrix = (7.1 * numbers).sin().reshape(4, 6)
