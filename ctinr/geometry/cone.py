@@ -88,8 +88,7 @@ class ConeBeam(Diverging):
 
     def sources(self) -> np.ndarray:
         """Return where the source is in every view: (angle, 3), the order being (x, y, z), mm."""
-        across = self.source_distance * np.stack([np.sin(self._angles), -np.cos(self._angles)])
-        return np.stack([*across, self.heights()], axis=-1)
+        return np.concatenate([self._sources_across, self.heights()[:, None]], axis=1)
 
     def covers(self, grid: Grid) -> bool:
         """Tell whether every view sees the whole of the grid's inscribed elliptic cylinder.

@@ -73,8 +73,7 @@ class FanBeam(Diverging):
 
     def sources(self) -> np.ndarray:
         """Return where the source is in every view: (angle, 2), the order being (x, y), mm."""
-        angles = self._angles
-        return self.source_distance * np.stack([np.sin(angles), -np.cos(angles)], axis=-1)
+        return self._sources_across
 
     def covers(self, grid: Grid) -> bool:
         """Tell whether every view sees the whole of the grid's inscribed ellipse.

@@ -113,6 +113,12 @@ class Diverging(Turned):
         ratio = u / self.length
         return ratio if self.curved else np.arctan(ratio)
 
+    @property
+    def _sources_across(self) -> np.ndarray:
+        """Where the source is in every view, seen along the axis: (angle, 2), (x, y), mm."""
+        angles = self._angles
+        return self.source_distance * np.stack([np.sin(angles), -np.cos(angles)], axis=-1)
+
     def heights(self) -> np.ndarray:
         """Return the height z of the source in every view: (angle,), mm."""
         return self._rise * self._angles
@@ -146,10 +152,9 @@ class Diverging(Turned):
         slack = self.detector.pitch[-1]
         low, high = self.fan_angles(self.detector.edges() + np.array([-slack, slack]))
         half, middle = (np.asarray(pair)[:-3:-1] for pair in (grid.extent, grid.center))
-        angles = self._angles
-        ahead = middle - self.source_distance * np.stack([np.sin(angles), -np.cos(angles)], axis=-1)
+        ahead = middle - self._sources_across
         for gamma, outward in ((low, -1), (high, 1)):
-            turned = angles - gamma
+            turned = self._angles - gamma
             normal = np.stack([np.cos(turned), np.sin(turned)], axis=-1)
             reach = np.hypot(*(normal * half / 2).T)
             if (outward * (ahead * normal).sum(axis=-1) + reach > 0).any():

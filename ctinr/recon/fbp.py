@@ -16,7 +16,7 @@ from ctinr import checks
 from ctinr.geometry import FanBeam, Grid, ParallelBeam, PlanarBeam
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import Window
-from ctinr.recon.filtered import ramped, widened
+from ctinr.recon.filtered import LowPass, analytic, ramped, widened
 from ctinr.recon.problem import beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.views import Arc, fan_shares, view_weights
@@ -80,18 +80,10 @@ def fbp(
             image = _slices(y, geometry, grid, low_pass)
         else:
             image = _slice(y, geometry, grid, low_pass)
-    name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
-    return Reconstruction(
-        image=image,
-        seconds=time.perf_counter() - begun,
-        method="FBP",
-        parameters={"window": name, "cutoff": cutoff},
-    )
+    return analytic("FBP", image, begun, low_pass)
 
 
-def _slice(
-    y: Tensor, geometry: PlanarBeam, grid: Grid, low_pass: tuple[str | Window, float]
-) -> Tensor:
+def _slice(y: Tensor, geometry: PlanarBeam, grid: Grid, low_pass: LowPass) -> Tensor:
     """Return images (*batch, y, x) of sinograms (*batch, angle, u)."""
     if isinstance(geometry, FanBeam):
         reach = math.hypot(*grid.center) + max(grid.extent) / 2
@@ -101,9 +93,7 @@ def _slice(
     return backproject(ramped(pad(y, margins), wide, *low_pass), wide, grid)
 
 
-def _slices(
-    y: Tensor, geometry: ParallelBeam, grid: Grid, low_pass: tuple[str | Window, float]
-) -> Tensor:
+def _slices(y: Tensor, geometry: ParallelBeam, grid: Grid, low_pass: LowPass) -> Tensor:
     """Return volumes (*batch, z, y, x) of sinograms (*batch, angle, v, u).
 
     One image a row of the detector; slices between two rows are interpolated linearly, and those

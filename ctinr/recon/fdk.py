@@ -17,7 +17,7 @@ from ctinr import checks
 from ctinr.geometry import ConeBeam, Grid, equal_angles
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import Window
-from ctinr.recon.filtered import ramped, widened
+from ctinr.recon.filtered import analytic, ramped, widened
 from ctinr.recon.problem import beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.views import Arc, UnseenLines, fan_shares
@@ -79,13 +79,7 @@ def fdk(
     with torch.no_grad():
         views, wide = filtered_cone(y, geometry, grid, window=window, cutoff=cutoff)
         image = backproject_cone(views, wide, grid)
-    name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
-    return Reconstruction(
-        image=image,
-        seconds=time.perf_counter() - begun,
-        method="FDK",
-        parameters={"window": name, "cutoff": cutoff},
-    )
+    return analytic("FDK", image, begun, (window, cutoff))
 
 
 def filtered_cone(

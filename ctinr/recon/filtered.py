@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,24 @@ from torch import Tensor
 from ctinr.geometry import FanBeam, Grid, PlanarBeam
 from ctinr.operators import RampFilter
 from ctinr.operators.filters import Window, ramp_kernel
+from ctinr.recon.run import Reconstruction
 
+# The window of the ramp, and its cut-off.
+LowPass = tuple[str | Window, float]
 # A fan is widened no further than to this angle from the central ray, short of a quarter turn.
 WIDEST = 1.4
+
+
+def analytic(method: str, image: Tensor, begun: float, low_pass: LowPass) -> Reconstruction:
+    """Return what an analytic method made since a time of `time.perf_counter`, with its filter."""
+    window, cutoff = low_pass
+    name = window if isinstance(window, str) else getattr(window, "__name__", repr(window))
+    return Reconstruction(
+        image=image,
+        seconds=time.perf_counter() - begun,
+        method=method,
+        parameters={"window": name, "cutoff": cutoff},
+    )
 
 
 def ramped(views: Tensor, geometry: PlanarBeam, window: str | Window, cutoff: float) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from ctinr.geometry import Beam, ConeBeam, Detector, Grid, VectorBeam, equal_angles
 from ctinr.projectors import Projector
 from ctinr.recon.fdk import fdk
-from ctinr.report.memory import measured_cost, peak_resident, reset_peak
+from ctinr.report.memory import measured_cost, peak_resident
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
 
 
@@ -78,12 +78,10 @@ def besides(A: Projector, volumes: torch.Tensor, sinograms: torch.Tensor) -> flo
     """Return what forward and adjoint need besides what goes in and out, in % of that."""
     most, between = 0, volumes.nbytes + sinograms.nbytes
     for operator, given, made in ((A, volumes, sinograms), (A.T, sinograms, volumes)):
-        with measured_cost():
-            reset_peak()
+        with measured_cost() as cost:
             before = peak_resident() or 0
             result = operator(given)
-            after = peak_resident() or 0
-        most = max(most, after - before - made.nbytes)
+        most = max(most, (cost.peak_memory or 0) - before - made.nbytes)
         del result
     return 100 * most / between
 

@@ -43,14 +43,14 @@ class TritonJoseph:
     def forward(self, image: Tensor) -> Tensor:
         """Project images (batch, y, x) to sinograms (batch, angle, u)."""
         lengths, crossings, spans = self._tensors_like(image)[:3]
-        batch, together = len(image), _together(len(image))
+        batch, images = len(image), together(len(image), IMAGES)
         pictures = torch.stack([image.flatten(1), image.mT.flatten(1)], dim=1)
         sinogram = image.new_empty(batch, *self._sinogram_shape, dtype=torch.float32)
-        blocks = (triton.cdiv(lengths.numel(), BLOCK), triton.cdiv(batch, together))
+        blocks = (triton.cdiv(lengths.numel(), BLOCK), triton.cdiv(batch, images))
         arrays = pictures, sinogram, crossings, spans, lengths
         sizes = lengths.numel(), *self._shape, batch
         with torch.cuda.device_of(image):
-            loops.project[blocks](*arrays, *sizes, BLOCK, together)  # type: ignore[arg-type]
+            loops.project[blocks](*arrays, *sizes, BLOCK, images)  # type: ignore[arg-type]
         return sinogram.to(image.dtype)
 
     def transposed(self, sinogram: Tensor) -> Tensor:
@@ -65,13 +65,13 @@ class TritonJoseph:
     def _gathered(self, sinogram: Tensor, shape: torch.Size, table: list[Tensor]) -> Tensor:
         """Return what the runs of a table have for every cell of their lines, float32."""
         lengths, crossings = self._tensors_like(sinogram)[:2]
-        batch, together = len(sinogram), _together(len(sinogram))
+        batch, images = len(sinogram), together(len(sinogram), IMAGES)
         lines = sinogram.new_empty(batch, *shape, dtype=torch.float32)
-        blocks = (shape[0] * triton.cdiv(shape[1], BLOCK), triton.cdiv(batch, together))
+        blocks = (shape[0] * triton.cdiv(shape[1], BLOCK), triton.cdiv(batch, images))
         arrays = sinogram, lines, crossings, lengths, *table, self._slack
         sizes = len(table[0]), lengths.numel(), *shape, batch
         with torch.cuda.device_of(sinogram):
-            loops.backproject[blocks](*arrays, *sizes, BLOCK, together)  # type: ignore[arg-type]
+            loops.backproject[blocks](*arrays, *sizes, BLOCK, images)  # type: ignore[arg-type]
         return lines
 
     def _tensors_like(self, values: Tensor) -> list[Tensor]:
@@ -81,9 +81,9 @@ class TritonJoseph:
         return self._tensors[values.device]
 
 
-def _together(batch: int) -> int:
-    """Return how many images a program handles, a power of two."""
-    return min(IMAGES, 1 << (batch - 1).bit_length())
+def together(batch: int, most: int) -> int:
+    """Return how many of a batch a program handles, a power of two."""
+    return min(most, 1 << (batch - 1).bit_length())
 
 
 def _rays(model: Joseph, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import triton.language as tl
 
 
 @triton.jit
-def _split(position):  # type: ignore[no-untyped-def]
+def split(position):  # type: ignore[no-untyped-def]
     """Return the cell before a position, and how far past it the position is, in cells."""
     return (position >> 32).to(tl.int32), position.to(tl.uint32).to(tl.float32) * 2.0**-32
 
@@ -39,7 +39,7 @@ def project(
     base = pictures + image[:, None].to(tl.int64) * (2 * rows * columns)
     total = tl.zeros((IMAGES, BLOCK), tl.float32)
     for line in range(tl.min(first), tl.max(end)):
-        cell, fraction = _split(start + slope * line)  # type: ignore[misc]
+        cell, fraction = split(start + slope * line)  # type: ignore[misc]
         crossed = (line >= first) & (line < end)
         near = crossed & (cell >= 0) & (cell < num_cells)
         far = crossed & (cell >= -1) & (cell < num_cells - 1)
@@ -97,7 +97,7 @@ def backproject(
                 tried = begin + tap < end
                 start = tl.load(crossings + 2 * ray, mask=tried, other=0)
                 slope = tl.load(crossings + 2 * ray + 1, mask=tried, other=0)
-                before, fraction = _split(start + slope * line)
+                before, fraction = split(start + slope * line)
                 weight = tl.where(before + 1 == cell, fraction, 0.0)
                 weight = tl.where(before == cell, 1 - fraction, weight)
                 touched = tried & (weight > 0)

@@ -13,11 +13,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def _split(position):  # type: ignore[no-untyped-def]
-    """Return the cell before a position, and how far past it the position is, in cells."""
-    return (position >> 32).to(tl.int32), position.to(tl.uint32).to(tl.float32) * 2.0**-32
+from ctinr.projectors.backends.triton_loops import split
 
 
 @triton.jit
@@ -50,8 +46,8 @@ def project(
     base = volume + (item.to(tl.int64) * depth * rows * columns)[:, None]
     total = tl.zeros((VOLUMES, BLOCK), tl.float32)
     for plane in range(tl.min(first), tl.max(end)):
-        cell_a, part_a = _split(start_a + slope_a * plane)  # type: ignore[misc]
-        cell_b, part_b = _split(start_b + slope_b * plane)
+        cell_a, part_a = split(start_a + slope_a * plane)  # type: ignore[misc]
+        cell_b, part_b = split(start_b + slope_b * plane)
         crossed = (plane >= first) & (plane < end)
         place = (plane * stride + cell_a * stride_a + cell_b * stride_b).to(tl.int64)
         for side_a in tl.static_range(2):
@@ -187,6 +183,6 @@ def backproject(
 @triton.jit
 def _weight(position, cell):  # type: ignore[no-untyped-def]
     """Return the weight of cells in the interpolation at positions along one axis."""
-    before, part = _split(position)  # type: ignore[misc]
+    before, part = split(position)  # type: ignore[misc]
     weight = tl.where(before + 1 == cell, part, 0.0)
     return tl.where(before == cell, 1 - part, weight)

@@ -19,13 +19,12 @@ from torch import Tensor
 from ctinr.geometry import Beam, Frames, Grid
 from ctinr.projectors.backends import triton_rays as loops
 from ctinr.projectors.backends.joseph_volume import AXES, in_cells
+from ctinr.projectors.backends.triton_joseph import FAR, PARTS, together
 
 # Rays or cells of a program, and the most volumes that share its arithmetic.
 BLOCK, VOLUMES = 128, 4
 # Rays in one table: some 45 bytes each.
 RAYS = 1 << 22
-# Parts of a cell that positions are counted in, and cells from the grid beyond which a ray misses.
-PARTS, FAR = 2.0**32, 2.0**29
 # What the shadow of a cell may be off by, bins: the arc tangent is good to 2e-6, and float32.
 ANGLE, ROUNDING = 1e-5, 2.0**-18
 
@@ -68,15 +67,15 @@ class TritonVolume:
 
     def forward(self, volume: Tensor) -> Tensor:
         """Project volumes (batch, z, y, x) to sinograms (batch, view, v, u)."""
-        batch, together = len(volume), _together(len(volume))
+        batch, volumes = len(volume), together(len(volume), VOLUMES)
         cells = volume.contiguous()
         sinogram = volume.new_empty(batch, *self._geometry.shape)
         for table in self._tables(volume.device):
             num_rays = len(table.lengths)
             part = volume.new_empty(batch, num_rays, dtype=torch.float32)
-            blocks = (triton.cdiv(num_rays, BLOCK), triton.cdiv(batch, together))
+            blocks = (triton.cdiv(num_rays, BLOCK), triton.cdiv(batch, volumes))
             arrays = cells, part, table.crossings, table.spans, table.lengths
-            sizes = num_rays, *self._grid.shape, batch, BLOCK, together
+            sizes = num_rays, *self._grid.shape, batch, BLOCK, volumes
             with torch.cuda.device_of(volume):
                 loops.project[blocks](*arrays, *sizes)  # type: ignore[arg-type]
             result = sinogram[:, table.views]
@@ -85,16 +84,16 @@ class TritonVolume:
 
     def transposed(self, sinogram: Tensor) -> Tensor:
         """Apply the exact transpose: sinograms (batch, view, v, u) to volumes (batch, z, y, x)."""
-        batch, together = len(sinogram), _together(len(sinogram))
+        batch, volumes = len(sinogram), together(len(sinogram), VOLUMES)
         volume = sinogram.new_zeros(batch, *self._grid.shape, dtype=torch.float32)
         scales = torch.as_tensor(self._scales, dtype=torch.float32, device=sinogram.device)
         num_cells = math.prod(self._grid.shape)
-        blocks = (triton.cdiv(num_cells, BLOCK), triton.cdiv(batch, together))
+        blocks = (triton.cdiv(num_cells, BLOCK), triton.cdiv(batch, volumes))
         for table in self._tables(sinogram.device):
             part = sinogram[:, table.views].contiguous()
             arrays = part, volume, table.crossings, table.spans, table.lengths, table.matrices
             numbers = scales, self._reach, self._slack
-            sizes = *part.shape[1:], *self._grid.shape, batch, BLOCK, together, self._curved
+            sizes = *part.shape[1:], *self._grid.shape, batch, BLOCK, volumes, self._curved
             with torch.cuda.device_of(sinogram):
                 loops.backproject[blocks](*arrays, *numbers, *sizes)  # type: ignore[arg-type]
         return volume.to(sinogram.dtype)
@@ -124,11 +123,6 @@ class TritonVolume:
         crossings, spans, lengths = _rays(cells, self._grid, device)
         places = torch.as_tensor(matrices, dtype=torch.float32, device=device)
         return Table(views, crossings, spans, lengths, places)
-
-
-def _together(batch: int) -> int:
-    """Return how many volumes a program handles, a power of two."""
-    return min(VOLUMES, 1 << (batch - 1).bit_length())
 
 
 def _rays(cells: Frames, grid: Grid, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
