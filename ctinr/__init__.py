@@ -22,7 +22,19 @@ from ctinr.geometry import (
     equal_angles,
 )
 from ctinr.metrics import psnr, rmse, ssim
-from ctinr.networks import BWReLU, Siren
+from ctinr.networks import (
+    BWReLU,
+    Ensemble,
+    Finer,
+    FourierFeatures,
+    Gauss,
+    HashGrid,
+    ReLU,
+    Siren,
+    Wire,
+    to_relu,
+    variation_norm,
+)
 from ctinr.operators import (
     BlockAverage,
     Gradient,
@@ -41,6 +53,7 @@ from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction, Step, run
+from ctinr.recon.scale import select_scale
 from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import tuned_fbp, tuned_tv
 from ctinr.recon.tv import tv
@@ -51,9 +64,14 @@ __all__ = [
     "BlockAverage",
     "ConeBeam",
     "Detector",
+    "Ensemble",
     "FanBeam",
+    "Finer",
+    "FourierFeatures",
+    "Gauss",
     "Gradient",
     "Grid",
+    "HashGrid",
     "Identity",
     "LinearOperator",
     "Observation",
@@ -63,6 +81,7 @@ __all__ = [
     "RampFilter",
     "RayIntegral",
     "Rays",
+    "ReLU",
     "Recipe",
     "Reconstruction",
     "Scan",
@@ -71,6 +90,7 @@ __all__ = [
     "Step",
     "VectorBeam",
     "Weights",
+    "Wire",
     "available_backends",
     "cgls",
     "equal_angles",
@@ -83,12 +103,15 @@ __all__ = [
     "rmse",
     "run",
     "scan_from_image",
+    "select_scale",
     "simulate",
     "simulated_scan",
     "sirt",
     "ssim",
+    "to_relu",
     "tuned_fbp",
     "tuned_tv",
     "tv",
+    "variation_norm",
     "write_scan",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.networks import BWReLU, Family, Siren
+from ctinr.networks import Family, families
 from ctinr.projectors import Projector
 from ctinr.recon.inr import DEFAULT_FAMILY, inr
 from ctinr.recon.recipe import Recipe
@@ -18,10 +18,12 @@ from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
 from recon_scripts._options import MethodOptions
 
-FAMILIES: dict[str, Family] = {"bw-relu": DEFAULT_FAMILY, "siren": Siren()}
+FAMILIES: dict[str, Family] = {
+    name: DEFAULT_FAMILY if name == "bw-relu" else family() for name, family in families.items()
+}
 SMOKE_FAMILIES: dict[str, Family] = {
-    "bw-relu": BWReLU(width=16, depth=2),
-    "siren": Siren(width=16, depth=2),
+    name: family(width=16, depth=2)  # type: ignore[call-arg]
+    for name, family in families.items()
 }
 SMOKE_RECIPE = Recipe(weights=(3e-5, 1e-5), trial=5, warm=20, rounds=3, refit=1)
 

@@ -11,6 +11,9 @@ Described = arg(help_behavior_hint="")
 ScanPath = Annotated[Path | None, Positional, arg(metavar="[SCAN]", help_behavior_hint="")]
 
 
+FamilyName = Literal["bw-relu", "relu", "fourier", "siren", "gauss", "wire", "finer", "hash-grid"]
+
+
 @dataclass(frozen=True)
 class ScanOptions:
     """Which scan, and how it is read."""
@@ -41,7 +44,7 @@ class MethodOptions:
 
     engine: str = "auto"
     """What computes the projections: auto, or one of those that `ctinr info` lists."""
-    family: Literal["bw-relu", "siren"] = "bw-relu"
+    family: FamilyName = "bw-relu"
     """The network of the neural field."""
     time_budget: Annotated[float | None, Described] = None
     """End each method after about so many seconds, with what it has reached (default: never)."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ctinr import checks
 from ctinr.networks.activations import Wavelet
+from ctinr.networks.encodings import Encoding
 from ctinr.networks.linear import Linear
 
 
@@ -16,9 +17,12 @@ class CoordinateNetwork(nn.Module):
     Parameters
     ----------
     body
-        From points to the last hidden activations; its first linear layer takes the coordinates.
+        From points to the last hidden activations; its first linear layer takes the coordinates,
+        or what an encoding makes of them.
     output
         From those activations to values. The values are linear in its weights.
+    skip
+        From points to what is added to the values; nothing if None.
 
     Raises
     ------
@@ -32,12 +36,13 @@ class CoordinateNetwork(nn.Module):
     all the work: they are the ones for an optimiser of matrices and for short formats.
     """
 
-    def __init__(self, body: nn.Sequential, *, output: Linear) -> None:
+    def __init__(self, body: nn.Sequential, *, output: Linear, skip: Linear | None = None) -> None:
         super().__init__()
         has_linear = any(isinstance(layer, Linear) for layer in body)
         checks.require(has_linear, "body", "contain a Linear layer", f"{len(body)} layers without")
         self.body = body
         self.output = output
+        self.skip = skip
 
     @property
     def linears(self) -> list[Linear]:
@@ -50,9 +55,15 @@ class CoordinateNetwork(nn.Module):
         return self.linears[1:]
 
     @property
+    def hidden_weights(self) -> list[nn.Parameter]:
+        """The matrices of the hidden layers."""
+        return [layer.weight for layer in self.hidden]
+
+    @property
     def axes(self) -> int:
         """The number of coordinates of a point."""
-        return self.linears[0].weight.shape[1]
+        first = self.body[0]
+        return first.axes if isinstance(first, Encoding) else self.linears[0].weight.shape[1]
 
     def features(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points width"]:
         """Return the last hidden activations: the basis in which the values are linear.
@@ -76,18 +87,17 @@ class CoordinateNetwork(nn.Module):
 
     def forward(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points channels"]:
         """Return the values at the points, for any number of leading axes."""
-        return self.output(self.features(points))
+        values = self.output(self.features(points))
+        return values if self.skip is None else values + self.skip(points)
 
 
 def hidden_matrices(network: nn.Module) -> list[nn.Parameter]:
     """Return the weights between hidden layers, without the input and the output layer.
 
-    A module that is not a `CoordinateNetwork` has none, since its layout is not known: all its
-    parameters are then `other_parameters`.
+    A module that is neither a `CoordinateNetwork` nor an `Ensemble` has none, since its layout is
+    not known: all its parameters are then `other_parameters`.
     """
-    if not isinstance(network, CoordinateNetwork):
-        return []
-    return [layer.weight for layer in network.hidden]
+    return [*getattr(network, "hidden_weights", [])]
 
 
 def other_parameters(network: nn.Module) -> list[nn.Parameter]:

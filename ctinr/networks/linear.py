@@ -22,7 +22,8 @@ class Linear(nn.Module):
         Sizes of the last axis before and after.
     weight_bound
         Weights are uniform on [-weight_bound, weight_bound]; None is 1 / sqrt(inputs).
-        Biases are uniform on [-1 / sqrt(inputs), 1 / sqrt(inputs)].
+    bias_bound
+        The same for the biases.
     generator
         Source of the initial values, and its device the device of the parameters. None is
         torch's default generator on the CPU.
@@ -39,13 +40,16 @@ class Linear(nn.Module):
         outputs: int,
         *,
         weight_bound: float | None = None,
+        bias_bound: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        standard = 1 / math.sqrt(inputs)
-        bound = standard if weight_bound is None else weight_bound
-        self.weight = nn.Parameter(_uniform((outputs, inputs), bound, generator))
-        self.bias = nn.Parameter(_uniform((outputs,), standard, generator))
+        bounds = (1 / math.sqrt(inputs) if b is None else b for b in (weight_bound, bias_bound))
+        shapes = (outputs, inputs), (outputs,)
+        self.weight, self.bias = (
+            nn.Parameter(_uniform(shape, bound, generator))
+            for shape, bound in zip(shapes, bounds, strict=True)
+        )
         self.product_dtype: torch.dtype | None = None
 
     def forward(self, x: Float[Tensor, "*points inputs"]) -> Float[Tensor, "*points outputs"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,51 +18,83 @@ VARIATION_OF_THE_SLOPE = 16.0
 
 
 def variation_norm(network: nn.Module) -> Float[Tensor, ""]:
-    """Return the variation norm of a network of wavelets, differentiable in its weights.
+    """Return the variation norm of a network of wavelets or ReLUs, differentiable in its weights.
 
-    A wavelet layer with rows w_k of the matrix before it and columns v_k of the matrix after it
-    counts ::
+    A layer with rows w_k of the matrix before it and columns v_k of the matrix after it counts ::
 
-        16 c sum_k |v_k| |w_k|        (Euclidean norms)
+        16 c sum_k |v_k| |w_k|        wavelets psi(c .)
+             sum_k |v_k| |w_k|        ReLUs            (Euclidean norms)
 
-    and the norm of the network is the sum over its wavelet layers, the output layer being the
+    and the norm of the network is the sum over its activated layers, the output layer being the
     matrix after the last. For one hidden layer, one coordinate and one channel this is the
     total variation of the derivative f' on the line, exactly so if no two kinks coincide: the
     16 is the total variation of psi', the weights of whose seven ReLUs are
-    (1, 8, 23, 32, 23, 8, 1) / 6.
+    (1, 8, 23, 32, 23, 8, 1) / 6. An affine skip connection counts nothing.
 
     Raises
     ------
     TypeError
-        If the network is not a `CoordinateNetwork` whose activations are all wavelets.
+        If the network is not a `CoordinateNetwork` on plain coordinates whose activations are
+        wavelets and ReLUs.
 
     Notes
     -----
     Proposition 3.2 of J. Shenouda, Y. Zhou, R. Nowak, ICML 2024, doi:10.48550/arXiv.2406.02529.
     """
     terms = [
-        layer.scale * _path_norm(before.weight, after.weight)
-        for before, layer, after in _wavelet_layers(network)
+        _slope_variation(layer) * _path_norm(before.weight, after.weight)
+        for before, layer, after in activated_layers(network, (Wavelet, nn.ReLU))
     ]
-    return VARIATION_OF_THE_SLOPE * torch.stack(terms).sum()
+    return torch.stack(terms).sum()
+
+
+def has_variation_norm(network: nn.Module) -> bool:
+    """Return whether `variation_norm` is defined for a network."""
+    return bool(_found(network, (Wavelet, nn.ReLU)))
+
+
+def activated_layers(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...]
+) -> list[tuple[Linear, nn.Module, Linear]]:
+    """Return each activation of a network between the linear layers before and after it.
+
+    Raises
+    ------
+    TypeError
+        If the network has anything but linear layers and activations of those kinds.
+    """
+    found = _found(network, kinds)
+    if not found:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        rule = f"be a CoordinateNetwork of linear layers and activations of kind {names}"
+        remedy = "Build it with BWReLU."
+        raise TypeError(checks.message("network", rule, repr(type(network).__name__), remedy))
+    return found
+
+
+def _found(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...]
+) -> list[tuple[Linear, nn.Module, Linear]]:
+    layers = [*network.body, network.output] if isinstance(network, CoordinateNetwork) else []
+    found = [
+        (before, layer, after)
+        for before, layer, after in zip(layers, layers[1:], layers[2:], strict=False)
+        if isinstance(layer, kinds)
+    ]
+    others = [layer for layer in layers if not isinstance(layer, Linear)]
+    neighbours = all(
+        isinstance(layer, Linear) or isinstance(after, Linear)
+        for layer, after in itertools.pairwise(layers)
+    )
+    return found if neighbours and len(found) == len(others) else []
+
+
+def _slope_variation(layer: nn.Module) -> float | Tensor:
+    """Return the total variation of the derivative of an activation."""
+    return VARIATION_OF_THE_SLOPE * layer.scale if isinstance(layer, Wavelet) else 1.0
 
 
 def _path_norm(before: Tensor, after: Tensor) -> Tensor:
     """Return sum_k |column k of after| |row k of before|."""
     norm = torch.linalg.vector_norm
     return torch.dot(norm(after, dim=0), norm(before, dim=1))
-
-
-def _wavelet_layers(network: nn.Module) -> list[tuple[Linear, Wavelet, Linear]]:
-    """Return each wavelet of a network between the linear layers before and after it."""
-    layers = [*network.body, network.output] if isinstance(network, CoordinateNetwork) else []
-    found = [
-        (before, layer, after)
-        for before, layer, after in zip(layers, layers[1:], layers[2:], strict=False)
-        if isinstance(layer, Wavelet)
-    ]
-    if not found or len(found) + sum(isinstance(layer, Linear) for layer in layers) != len(layers):
-        given, remedy = repr(type(network).__name__), "Build it with BWReLU."
-        rule = "be a CoordinateNetwork of linear layers and wavelets"
-        raise TypeError(checks.message("network", rule, given, remedy))
-    return found

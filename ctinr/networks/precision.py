@@ -7,6 +7,7 @@ from torch import nn
 
 from ctinr import checks
 from ctinr.networks.coordinate import CoordinateNetwork
+from ctinr.networks.ensemble import Ensemble
 
 
 def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
@@ -19,7 +20,8 @@ def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
     Parameters
     ----------
     network
-        A `CoordinateNetwork`, changed in place. Any other module is accepted with None only.
+        A `CoordinateNetwork` or an `Ensemble`, changed in place. Any other module is accepted with
+        None only.
     dtype
         ``torch.bfloat16``, or None for products in the format of the activations.
 
@@ -31,6 +33,7 @@ def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
         If the network is not a `CoordinateNetwork`, so that its hidden layers are not known.
     """
     checks.one_of(dtype, "dtype", (torch.bfloat16, None))
+    network = network.layout if isinstance(network, Ensemble) else network
     if isinstance(network, CoordinateNetwork):
         for layer in network.hidden:
             layer.product_dtype = dtype

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from ctinr import checks
 from ctinr.geometry import Grid
-from ctinr.networks import bf16_is_fast, set_product_dtype
+from ctinr.networks import bf16_is_fast, has_variation_norm, set_product_dtype, variation_norm
 from ctinr.operators import Observation
 from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
 from ctinr.recon.penalties import Penalty
@@ -107,7 +108,8 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     Returns
     -------
     Reconstruction
-        With the image after the last update.
+        With the image after the last update; its record has the variation norm of a network that
+        has one.
 
     Raises
     ------
@@ -120,7 +122,15 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     steps = fit_steps(network, stages, optimizer=optimizer)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     result = run(steps, iterations, observers, method="fit", parameters=parameters)
-    return replace(result, image=render_grid(network, grid))
+    record = MappingProxyType(norm_record(network))
+    return replace(result, image=render_grid(network, grid), record=record)
+
+
+def norm_record(network: nn.Module) -> dict[str, float]:
+    """Return the variation norm of a network for the record of its fit; nothing if it has none."""
+    if not has_variation_norm(network):
+        return {}
+    return {"variation_norm": float(variation_norm(network).detach())}
 
 
 def apply_precision(network: nn.Module, precision: Precision) -> str:

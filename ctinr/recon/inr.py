@@ -28,7 +28,7 @@ from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.fbp import fbp
-from ctinr.recon.fit import apply_precision, fit_steps
+from ctinr.recon.fit import MUON_ADAM, apply_precision, fit_steps, norm_record
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import check_data, slice_of
@@ -42,8 +42,9 @@ from ctinr.recon.stages import render_grid as drawn
 # The error on withheld views has risen when it was least so many rounds ago, and by so much.
 PATIENCE, RISE = 10, 1.05
 
-# Three quarters of the work of the paper's width of 300, and no worse on few views.
-DEFAULT_FAMILY = BWReLU(width=256)
+# Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
+# layers start with little spread, and so draw no detail that the views do not ask for.
+DEFAULT_FAMILY = BWReLU(width=256, spread=0.2)
 
 
 def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
@@ -65,7 +66,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     y : Tensor, shape (angle, u), float32
         Line integrals, without unit.
     family : Family, optional
-        The network to build, of `ctinr.networks`; `BWReLU(width=256)` if None.
+        The network to build, of `ctinr.networks`; `DEFAULT_FAMILY` if None.
     recipe : Recipe, optional
         Lengths, weights to choose from, optimiser; `Recipe()` if None.
     split : Split, optional
@@ -102,8 +103,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     split = split or split_views(A.geometry, seed=seed)
     task = Task.of(Problem(A, y), split, observers)
     choice, start = try_weights(task, recipe)
-    used = recipe.of_weight(choice.value)
     family = family or DEFAULT_FAMILY
+    used = recipe.decided(choice.value, family)
     network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
     precision = apply_precision(network, used.precision)
     result, error = fit_network(network, task, used, start=start, hurry=choice.interrupted)
@@ -111,6 +112,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         "choice": choice.to_dict(),
         "withheld_error": error if math.isfinite(error) else choice.error,
         "split": split.to_dict(),
+        **norm_record(network),
     }
     given = {"network": repr(family), **used.to_dict(), "seed": seed}
     return replace(
@@ -198,7 +200,7 @@ def fit_network(
             blind_rounds(recipe, blind, enough=judge.overfits),
             refit_rounds(recipe, whole, enough=judge.decides),
         ]
-    steps = fit_steps(network, stages, optimizer=recipe.optimizer)
+    steps = fit_steps(network, stages, optimizer=recipe.optimizer or MUON_ADAM)
     grid, watchers = task.whole.A.domain, () if hurry else task.observers
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     result = run(shown, sum(stage.iterations for stage in stages), watchers)

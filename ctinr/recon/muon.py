@@ -20,16 +20,19 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 
 
-def orthogonalised(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+def orthogonalised(
+    matrix: Float[Tensor, "*batch rows columns"],
+) -> Float[Tensor, "*batch rows columns"]:
     """Return nearly the closest matrix with orthonormal rows or columns, by Newton–Schulz.
 
     Singular values become about 1 (between 0.7 and 1.2); those that are tiny against the largest
     stay small.
     """
     first, third, fifth = QUINTIC
-    wide = matrix.shape[0] <= matrix.shape[1]
+    wide = matrix.shape[-2] <= matrix.shape[-1]
     result = matrix if wide else matrix.mT
-    result = result / result.norm().clamp(min=torch.finfo(matrix.dtype).tiny)
+    size = torch.linalg.matrix_norm(result, keepdim=True)
+    result = result / size.clamp(min=torch.finfo(matrix.dtype).tiny)
     for _ in range(ROUNDS):
         gram = result @ result.mT
         result = first * result + (third * gram + fifth * gram @ gram) @ result
@@ -45,7 +48,7 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     matrices : iterable of nn.Parameter
-        Two-dimensional parameters.
+        Parameters of two axes, or of more: each matrix of a stack moves as if alone.
     lr : float
         Learning rate.
     momentum : float
@@ -69,7 +72,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "momentum": momentum})
         for group in self.param_groups:
             for matrix in group["params"]:
-                checks.require(matrix.ndim == 2, "matrices", "have two axes", matrix)
+                checks.require(matrix.ndim >= 2, "matrices", "have two axes or more", matrix)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -86,5 +89,5 @@ class Muon(torch.optim.Optimizer):
         mean = self.state[matrix].setdefault("mean", torch.zeros_like(matrix))
         mean.lerp_(gradient, 1 - momentum)
         ahead = torch.lerp(gradient, mean, momentum)  # type: ignore[arg-type]
-        tall = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
+        tall = max(1.0, matrix.shape[-2] / matrix.shape[-1]) ** 0.5
         matrix.add_(orthogonalised(ahead), alpha=-lr * tall)

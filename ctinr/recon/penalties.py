@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ctinr import checks
 from ctinr.geometry import Grid
+from ctinr.networks import variation_norm
 from ctinr.operators import Gradient
 
 
@@ -50,3 +51,27 @@ class TotalVariation:
         """Return the weighted mean of the smoothed gradient norm."""
         axes = Gradient(grid)(image).square().sum(-len(grid.shape) - 1)
         return self.weight * (axes + self.smoothing**2).sqrt().mean()
+
+
+@dataclass(frozen=True)
+class VariationNorm:
+    """The variation norm of the network: ``weight · variation_norm(network)``.
+
+    Parameters
+    ----------
+    weight : float
+        At least 0.
+
+    References
+    ----------
+    Proposition 3.2 of Shenouda, Zhou, Nowak 2024, doi:10.48550/arXiv.2406.02529.
+    """
+
+    weight: float
+
+    def __post_init__(self) -> None:
+        checks.require(checks.finite(self.weight, "weight") >= 0, "weight", "be ≥ 0", self.weight)
+
+    def __call__(self, image: Tensor, *, grid: Grid, network: nn.Module) -> Tensor:
+        """Return the weighted norm, whose gradient is one in the parameters."""
+        return self.weight * variation_norm(network)

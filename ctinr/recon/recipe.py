@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.networks import Family
 from ctinr.operators import Identity, Observation
 from ctinr.recon.fit import Precision
 from ctinr.recon.levels import averaged_cells
@@ -38,8 +39,8 @@ class Recipe:
         Rounds of splitting, of the views that are not withheld.
     refit : int
         Rounds that follow, of all views.
-    optimizer : callable
-        From the network to its optimisers.
+    optimizer : callable, optional
+        From the network to its optimisers; if None, Muon and Adam at the rates of the family.
     precision : str
         "auto", "float32" or "bfloat16"; see `fit`.
     """
@@ -49,7 +50,7 @@ class Recipe:
     warm: int = 60
     rounds: int = 80
     refit: int = 20
-    optimizer: Optimizers = field(default_factory=MuonAdam)
+    optimizer: Optimizers | None = None
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
@@ -60,9 +61,10 @@ class Recipe:
         for name in ("trial", "warm", "rounds", "refit"):
             checks.count(getattr(self, name), name)
 
-    def of_weight(self, weight: float) -> Recipe:
-        """Return the recipe with one weight."""
-        return replace(self, weights=(weight,))
+    def decided(self, weight: float, family: Family) -> Recipe:
+        """Return the recipe with one weight, and an optimiser for a family unless it has one."""
+        rates = MuonAdam(matrix_rate=family.matrix_rate, rate=family.rate)
+        return replace(self, weights=(weight,), optimizer=self.optimizer or rates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -13,17 +13,33 @@ from ctinr.networks import (
     BWReLU,
     CoordinateNetwork,
     Family,
+    Finer,
+    FourierFeatures,
+    Gauss,
+    HashGrid,
     Linear,
+    ReLU,
     Siren,
+    Wire,
     families,
     hidden_matrices,
     other_parameters,
 )
+from ctinr.networks.activations import Gabor, Gaussian, Sine, Wavelet
 
 SMALL = (
     BWReLU(width=16, depth=2),
     BWReLU(width=16, depth=3, linear_layers=True, kernel="torch"),
+    BWReLU(width=16, depth=2, scale=(2.0, 4.0), learned_scale=True, skip=True),
+    BWReLU(width=16, depth=2, init="torch"),
     Siren(width=16, depth=2),
+    Finer(width=16, depth=2),
+    Gauss(width=16, depth=2, scale=3.0),
+    Wire(width=16, depth=2, omega=5.0, scale=3.0),
+    ReLU(width=16, depth=2, skip=True),
+    FourierFeatures(width=16, depth=2, samples=32),
+    FourierFeatures(width=16, depth=2, encoding="random", frequencies=5),
+    HashGrid(width=16, depth=2, coarsest=2, samples=20, levels=3, entries=64),
 )
 
 every_family = pytest.mark.parametrize("family", SMALL, ids=repr)
@@ -39,7 +55,8 @@ def num_parameters(network: torch.nn.Module) -> int:
 
 def test_names() -> None:
     assert isinstance(families, MappingProxyType)
-    assert dict(families) == {"bw-relu": BWReLU, "siren": Siren}
+    assert families["bw-relu"] is BWReLU and families["hash-grid"] is HashGrid
+    assert len(set(families.values())) == len(families) == 8
     assert all(issubclass(family, Family) for family in families.values())
 
 
@@ -53,9 +70,8 @@ def test_number_of_parameters(linear_layers: bool, expected: int) -> None:
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_depth_counts_activated_layers(name: str, depth: int) -> None:
     network = families[name](width=8, depth=depth).build(3)
-    activated = [layer for layer in network.body if not isinstance(layer, Linear)]
-    assert len(activated) == depth
-    assert num_parameters(network) == 4 * 8 + (depth - 1) * 9 * 8 + 9
+    activations = (Wavelet, Sine, Gaussian, Gabor, torch.nn.ReLU)
+    assert sum(isinstance(layer, activations) for layer in network.body) == depth
 
 
 @every_family
@@ -88,8 +104,10 @@ def test_values_are_linear_in_the_output_weights(family: Family) -> None:
     network = family.build(2, 2, generator=seeded(0))
     points = torch.rand(7, 2, generator=seeded(1))
     features = network.features(points)
-    assert features.shape == (7, 16)
+    assert features.shape == (7, 32 if isinstance(family, Wire) else 16)
     expected = features @ network.output.weight.T + network.output.bias
+    if network.skip is not None:
+        expected = expected + network.skip(points)
     torch.testing.assert_close(network(points), expected)
 
 
@@ -110,11 +128,12 @@ def test_a_seed_decides_every_bit_and_nothing_else_is_drawn_from(family: Family)
         first.parameters(), again.parameters(), other.parameters(), strict=True
     ):
         assert torch.equal(one, same)
-        assert not torch.equal(one, different)
+        # Scales that are learned, and biases that begin at zero, are no draws.
+        assert one.ndim == 0 or not one.any() or not torch.equal(one, different)
 
 
 def test_bw_relu_starts_uniform_with_the_inverse_root_of_the_inputs() -> None:
-    network = BWReLU(width=400, depth=2).build(2, generator=seeded(0))
+    network = BWReLU(width=400, depth=2, init="torch").build(2, generator=seeded(0))
     for layer, inputs in zip([*network.linears, network.output], (2, 400, 400), strict=True):
         bound = 1 / math.sqrt(inputs)
         assert 0.95 * bound < layer.weight.abs().max() <= bound
@@ -176,6 +195,24 @@ def test_a_foreign_module_has_no_hidden_matrices() -> None:
         (lambda: BWReLU(scale=-3.0), ValueError, "`scale` must be above zero; got -3.0"),
         (lambda: BWReLU(scale=math.nan), ValueError, "`scale` must be finite; got nan"),
         (lambda: BWReLU(linear_layers=3), ValueError, "`linear_layers` must be one of False, T"),
+        (
+            lambda: BWReLU(scale=(3.0, 2.0)),
+            ValueError,
+            "`scale` must be one number, or one for each",
+        ),
+        (lambda: BWReLU(scale=(3.0, 2.0, 0.0)), ValueError, "`scale` must be above zero; got 0.0"),
+        (lambda: BWReLU(learned_scale="yes"), ValueError, "`learned_scale` must be one of False"),
+        (lambda: BWReLU(skip=2), ValueError, "`skip` must be one of False, True; got 2"),
+        (lambda: BWReLU(init="he"), ValueError, "`init` must be one of 'spread', 'torch'; got"),
+        (lambda: BWReLU(spread=0), ValueError, "`spread` must be above zero; got 0"),
+        (lambda: ReLU(width=0), ValueError, "`width` must be at least 1; got 0"),
+        (lambda: Gauss(scale=-1), ValueError, "`scale` must be above zero; got -1"),
+        (lambda: Wire(omega=0), ValueError, "`omega` must be above zero; got 0"),
+        (lambda: Finer(first_bias=math.nan), ValueError, "`first_bias` must be finite; got nan"),
+        (lambda: FourierFeatures(samples=1), ValueError, "`samples` must be at least 2; got 1"),
+        (lambda: FourierFeatures(encoding="sine"), ValueError, "`encoding` must be one of 'posit"),
+        (lambda: HashGrid(samples=8), ValueError, "`samples` must be at least 16; got 8"),
+        (lambda: HashGrid().build(4), ValueError, "`axes` must be at most 3 for hashed grids; go"),
         (lambda: BWReLU(kernel="triton"), ValueError, "`kernel` must be one of 'auto', 'numba'"),
         (lambda: Siren(width=0), ValueError, "`width` must be at least 1; got 0"),
         (lambda: Siren(depth=-1), ValueError, "`depth` must be at least 1; got -1"),

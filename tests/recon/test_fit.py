@@ -143,7 +143,7 @@ def test_precision_is_recorded_and_bfloat16_differs_a_little():
     assert exact.parameters["precision"] == "float32"
     assert short.parameters["precision"] == "bfloat16"
     assert not torch.equal(exact.image, short.image)
-    assert (exact.image - short.image).norm() < 0.03 * exact.image.norm()
+    assert (exact.image - short.image).norm() < 0.06 * exact.image.norm()
     assert short.image.dtype == torch.float32
 
 

@@ -20,7 +20,7 @@ from phantoms import disk
 
 SHORT = Recipe(weights=(3e-6,), trial=10, warm=20, rounds=16, refit=6)
 FAMILY = BWReLU(width=32, depth=2)
-WIDE = BWReLU(width=96, depth=3)
+WIDE = BWReLU(width=96, depth=3, init="torch")
 
 
 class Kept(Watcher):

@@ -1,0 +1,232 @@
+"""Choosing the scale c of a BW-ReLU network: least variation norm at equal misfit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.geometry import Grid
+from ctinr.networks import BWReLU, Ensemble, variation_norm
+from ctinr.operators import Observation
+from ctinr.recon.fit import fit
+from ctinr.recon.observers import Watcher
+from ctinr.recon.optimizers import MuonAdam, Optimizers
+from ctinr.recon.run import Observer, Step
+
+SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleChoice:
+    """The scale whose networks have the least variation norm at one misfit, and what was seen.
+
+    Parameters
+    ----------
+    scale : float
+        The choice.
+    scales : tuple of float
+        What there was to choose from.
+    norms : tuple of float
+        For each scale the mean norm, over the seeds, of the networks when they first had the
+        misfit; infinite if one of them never had.
+    misfit : float
+        The relative residual at which they are compared.
+    misfits, curves : array, shape (scale, seed, step)
+        Misfits and norms in the course of the fits.
+    networks : Ensemble
+        The networks at the end; scales in order, with all the seeds of each.
+    stopped_by : str
+        Why the fits ended.
+    """
+
+    scale: float
+    scales: tuple[float, ...]
+    norms: tuple[float, ...]
+    misfit: float
+    misfits: np.ndarray
+    curves: np.ndarray
+    networks: Ensemble
+    stopped_by: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; infinite norms are None."""
+        norms = [norm if math.isfinite(norm) else None for norm in self.norms]
+        plain = {"scale": self.scale, "scales": list(self.scales), "norms": norms}
+        return {**plain, "misfit": self.misfit, "stopped_by": self.stopped_by}
+
+
+def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
+    observations: Observation | Sequence[Observation],
+    *,
+    grid: Grid,
+    family: BWReLU | None = None,
+    scales: Sequence[float] = SCALES,
+    seeds: Sequence[int] = (0,),
+    iterations: int = 300,
+    misfit: float | None = None,
+    optimizer: Optimizers | None = None,
+    every: int = 5,
+    observers: Sequence[Observer] = (),
+) -> ScaleChoice:
+    """Fit networks of several scales together; choose the one that needs the least norm.
+
+    Of functions that explain the data equally well, the one of least variation norm is the one
+    that turns the least where nothing was measured. No truth is needed. On images take a coarse
+    grid: all networks are evaluated at once, and the scale that suits a grid suits finer ones.
+
+    Parameters
+    ----------
+    observations : Observation or sequence of Observation
+        What the networks are fitted to, as in `fit`.
+    grid : Grid
+        Where they are evaluated.
+    family : BWReLU, optional
+        Their other hyper-parameters; `BWReLU(width=128)` if None.
+    scales : sequence of float
+        What to choose from, at least two, rising.
+    seeds : sequence of int
+        Of the initial values; norms are averaged over them.
+    iterations : int
+        Steps of the fit.
+    misfit : float, optional
+        The relative residual, ‖weight(A f - y)‖ / ‖weight y‖, at which norms are compared: the
+        level of the noise where it is known. If None, the least that all networks have reached.
+    optimizer : callable, optional
+        From the ensemble to its optimisers; if None, Muon and Adam at the rates of the family.
+    every : int
+        Steps between two looks at misfits and norms.
+    observers : sequence of Observer
+        Each sees every step; an image has an axis of networks in front.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two scales or they do not rise, there is no seed, or no scale
+        reaches the misfit.
+    FloatingPointError
+        If the loss is no longer finite.
+
+    References
+    ----------
+    Figures 3 and 7 of Shenouda, Zhou, Nowak 2024, doi:10.48550/arXiv.2406.02529.
+    """
+    family = family or BWReLU(width=128)
+    several = (observations,) if isinstance(observations, Observation) else tuple(observations)
+    rising = all(low < high for low, high in itertools.pairwise(scales))
+    rule = "be two numbers or more, rising"
+    checks.require(len(scales) > 1 and rising, "scales", rule, repr(tuple(scales)))
+    checks.require(len(seeds) > 0, "seeds", "not be empty", "none")
+    if misfit is not None:
+        checks.positive(misfit, "misfit")
+    networks = _ensemble(family, scales, seeds, axes=len(grid.shape))
+    ledger = _Ledger(networks, several, checks.count(every, "every"))
+    optimizer = optimizer or MuonAdam(matrix_rate=family.matrix_rate, rate=family.rate)
+    given = {"grid": grid, "iterations": iterations, "optimizer": optimizer}
+    result = fit(networks, several, **given, observers=(ledger, *observers))
+    misfits, curves = ledger.tables(len(scales), len(seeds))
+    target = float(misfits.min(axis=-1).max()) if misfit is None else misfit
+    norms = [_mean_at(target, *both) for both in zip(misfits, curves, strict=True)]
+    _check_reached(norms, target, misfits)
+    return ScaleChoice(
+        scale=float(scales[int(np.argmin(norms))]),
+        scales=tuple(float(scale) for scale in scales),
+        norms=tuple(norms),
+        misfit=target,
+        misfits=misfits,
+        curves=curves,
+        networks=networks,
+        stopped_by=result.stopped_by,
+    )
+
+
+@dataclass(eq=False)
+class _Ledger(Watcher):
+    """Writes down misfits and norms of the same moment: norms just before the step that is seen."""
+
+    networks: Ensemble
+    observations: tuple[Observation, ...]
+    every: int
+    misfits: list[Tensor] = field(default_factory=list)
+    norms: list[Tensor] = field(default_factory=list)
+
+    def begin(self, iterations: int) -> None:
+        """Write down the norms at the start."""
+        self.norms.append(self._norms())
+
+    def observe(self, step: Step) -> str | None:
+        """Write down the misfits of the image, or the norms that belong to the next one."""
+        if (step.index - 1) % self.every == 0:
+            self.misfits.append(self._misfits(step.image))
+        if step.index % self.every == 0:
+            self.norms.append(self._norms())
+        return None
+
+    def tables(self, *shape: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return misfits and norms (scale, seed, step)."""
+        both = zip(self.misfits, self.norms, strict=False)
+        tables = [torch.stack(columns, dim=-1) for columns in zip(*both, strict=True)]
+        misfits, norms = (table.reshape(*shape, -1).numpy() for table in tables)
+        return misfits, norms
+
+    @torch.no_grad()
+    def _misfits(self, image: Tensor) -> Tensor:
+        """Return the relative residual of every member, of all observations together."""
+        nothing = torch.zeros_like(image)
+        sizes = [
+            torch.stack([_energy(each.residual(shown)) for each in self.observations]).sum(0)
+            for shown in (image, nothing)
+        ]
+        return (sizes[0] / sizes[1]).sqrt().cpu()
+
+    def _norms(self) -> Tensor:
+        norms = [variation_norm(network).detach() for network in self.networks.members()]
+        return torch.stack(norms).double().cpu()
+
+
+def _energy(residual: Tensor) -> Tensor:
+    return residual.double().square().flatten(1).sum(1)
+
+
+def _ensemble(
+    family: BWReLU, scales: Sequence[float], seeds: Sequence[int], *, axes: int
+) -> Ensemble:
+    return Ensemble(
+        [
+            replace(family, scale=scale).build(axes, generator=torch.Generator().manual_seed(seed))
+            for scale in scales
+            for seed in seeds
+        ]
+    )
+
+
+def _mean_at(target: float, misfits: np.ndarray, norms: np.ndarray) -> float:
+    """Return the mean over the seeds of the norms (seed, step) at the misfit."""
+    return float(np.mean([_at(target, *both) for both in zip(misfits, norms, strict=True)]))
+
+
+def _at(target: float, misfits: np.ndarray, norms: np.ndarray) -> float:
+    """Return the norm when the misfit first fell to the target, its logarithm taken as linear."""
+    reached = np.flatnonzero(misfits <= target)
+    if not len(reached):
+        return math.inf
+    after = int(reached[0])
+    if after == 0:
+        return float(norms[0])
+    high, low = (math.log(max(misfits[place], 1e-300)) for place in (after - 1, after))
+    part = (high - math.log(target)) / (high - low)
+    return float(norms[after - 1] + part * (norms[after] - norms[after - 1]))
+
+
+def _check_reached(norms: Sequence[float], target: float, misfits: np.ndarray) -> None:
+    least = float(misfits.min(axis=-1).max(axis=-1).min())
+    rule = f"be reached with one scale at least, the best coming to {least:.3g}"
+    remedy = "Ask for less, or for more iterations."
+    checks.require(any(map(math.isfinite, norms)), "misfit", rule, f"{target:.3g}", remedy)
