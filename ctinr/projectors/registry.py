@@ -13,7 +13,15 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, PlanarBeam, VectorBeam
+from ctinr.geometry import (
+    Beam,
+    ConeBeam,
+    FanBeam,
+    Grid,
+    ParallelBeam,
+    PlanarBeam,
+    VectorBeam,
+)
 
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 
@@ -84,26 +92,53 @@ class Backend:
         return getattr(importlib.import_module(module), name)
 
 
-def _flat_fan_ahead(geometry: ParallelBeam | FanBeam, grid: Grid) -> str | None:
+def _flat_and_ahead(geometry: Beam, grid: Grid) -> str | None:
     """Return what ASTRA and torch-radon cannot do: arcs, and rays that begin at their source."""
-    if isinstance(geometry, ParallelBeam):
+    if isinstance(geometry, ParallelBeam) or getattr(geometry, "parallel", False):
         return None
-    if geometry.curved:
+    if getattr(geometry, "curved", False):
         return "It handles flat detectors, not curved ones."
-    middle, half = (np.asarray(pair)[::-1] for pair in (grid.center, grid.extent))
-    corners = [middle + half / 2 * side for side in product((-1, 1), repeat=2)]
-    angles = np.asarray(geometry.angles)
-    along = np.stack([-np.sin(angles), np.cos(angles)])
-    if (np.asarray(corners) @ along).min() <= -geometry.source_distance:
+    middle, half = (np.asarray(axes)[::-1] for axes in (grid.center, grid.extent))
+    sides = product((-1, 1), repeat=len(middle))
+    corners = np.asarray([middle + half / 2 * side for side in sides])
+    sources = geometry.sources()
+    ahead = _ahead(geometry)[:, : len(middle)]
+    if (corners @ ahead.T <= (sources * ahead).sum(axis=1)).any():
         return "It would see what is behind the source, and a part of the grid is."
     return None
+
+
+def _ahead(geometry: FanBeam | ConeBeam | VectorBeam) -> np.ndarray:
+    """Return for every view the way at right angles to the detector, from the source: (view, 3)."""
+    if not isinstance(geometry, VectorBeam):
+        angles = np.asarray(geometry.angles)
+        return np.stack([-np.sin(angles), np.cos(angles), 0 * angles], axis=-1)
+    sources, middle, u = (
+        np.asarray(part) for part in (geometry.origins, geometry.centers, geometry.u_axes)
+    )
+    normals = u[:, ::-1] * (1, -1) if geometry.v_axes is None else np.cross(u, geometry.v_axes)
+    return normals * np.sign(((middle - sources) * normals).sum(axis=1, keepdims=True))
+
+
+def _as_astra(geometry: Any, grid: Grid) -> str | None:
+    """Return what ASTRA cannot do on the CPU."""
+    from ctinr.projectors.backends import astra
+
+    return astra.obstacle(geometry) or _flat_and_ahead(geometry, grid)
+
+
+def _as_astra_cuda(geometry: Beam, grid: Grid) -> str | None:
+    """Return what ASTRA cannot do on a card, or what the one that is installed cannot."""
+    from ctinr.projectors.backends import astra_cuda
+
+    return _flat_and_ahead(geometry, grid) or astra_cuda.obstacle()
 
 
 def _as_torch_radon(geometry: PlanarBeam, grid: Grid) -> str | None:
     """Return what torch-radon cannot do; parts of it depend on the version that is installed."""
     from ctinr.projectors.backends import torch_radon
 
-    return _flat_fan_ahead(geometry, grid) or torch_radon.obstacle(geometry, grid)
+    return _flat_and_ahead(geometry, grid) or torch_radon.obstacle(geometry, grid)
 
 
 TORCH_RADON_INSTALL = (
@@ -138,13 +173,25 @@ BACKENDS: tuple[Backend, ...] = (
         name="astra",
         target="ctinr.projectors.backends.astra:Astra",
         requires=(("astra", "pip install astra-toolbox"),),
-        beams=(ParallelBeam, FanBeam),
+        beams=(ParallelBeam, FanBeam, VectorBeam),
         devices=("cpu",),
         dtypes=(torch.float32,),
         # Its positions are single precision and drift along a ray; a fan is made of lengths.
         deviation=2e-3,
-        other_model=(FanBeam,),
-        limits=_flat_fan_ahead,
+        other_model=(FanBeam, VectorBeam),
+        limits=_as_astra,
+    ),
+    Backend(
+        name="astra_cuda",
+        target="ctinr.projectors.backends.astra_cuda:AstraCuda",
+        volumes="ctinr.projectors.backends.astra_cuda:AstraCuda",
+        requires=(("astra", "pip install astra-toolbox"),),
+        devices=("cuda",),
+        dtypes=(torch.float32,),
+        adjoint_gap=0.2,
+        # The backprojection always is another one; so is the projection, but for parallel rays.
+        other_model=(ParallelBeam, FanBeam, ConeBeam, VectorBeam),
+        limits=_as_astra_cuda,
     ),
     Backend(
         name="torch_radon",
@@ -176,10 +223,12 @@ def choose(
         With the table of obstacles, if it cannot run. Nothing else is tried in its place.
     """
     asked = BACKENDS if name == "auto" else (backend_named(name),)
-    obstacles = [backend.obstacle(geometry, grid, device, dtype) for backend in asked]
-    for backend, obstacle in zip(asked, obstacles, strict=True):
+    obstacles = []
+    for backend in asked:
+        obstacle = backend.obstacle(geometry, grid, device, dtype)
         if obstacle is None:
             return backend
+        obstacles.append(obstacle)
     table = "\n".join(f"  {b.name}: {o}" for b, o in zip(asked, obstacles, strict=True))
     others = [b.name for b in BACKENDS if b.obstacle(geometry, grid, device, dtype) is None]
     hint = f"These can: {', '.join(others)}." if others else "No engine can."

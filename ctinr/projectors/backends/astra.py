@@ -1,9 +1,6 @@
 """The ASTRA toolbox on the CPU, as an engine: Joseph's model, and lengths in cells for a fan.
 
-ASTRA's y points up and its numbers are single precision. It is told of the scan in cells, with the
-middle of the grid as origin and y reversed, so row 0 stays at the top and no array is flipped. Its
-sums then count cells along the ray, and each ray is multiplied by the length of its step in mm. A
-grid that is off centre or whose cells are not square, and an offset detector, are so no case apart.
+It is told of the scan in cells, see `astra_views`. Its numbers are single precision.
 """
 
 from __future__ import annotations
@@ -16,27 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctinr.geometry import FanBeam, Grid, ParallelBeam
+from ctinr.geometry import FanBeam, Grid, ParallelBeam, VectorBeam
+from ctinr.projectors.backends.astra_views import views_in_cells
 
 
 class Astra:
     """Forward and transposed kernels for one geometry and grid, float32."""
 
-    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+    def __init__(self, geometry: ParallelBeam | FanBeam | VectorBeam, grid: Grid) -> None:
         import astra
 
         self._scan = geometry, grid
-        kind, rays, vectors = _vectors(geometry, grid)
+        views = views_in_cells(geometry, grid)
+        kind, rays = ("linear", "parallel") if views.parallel else ("line_fanflat", "fanflat")
         number = astra.create_projector(
             kind,
-            astra.create_proj_geom(rays, geometry.shape[1], vectors),
+            astra.create_proj_geom(f"{rays}_vec", geometry.shape[1], views.vectors),
             astra.create_vol_geom(*grid.shape),
         )
         weakref.finalize(self, astra.projector.delete, number)
         self._operator = astra.OpTomo(number)
-        spacing = np.asarray(grid.spacing)[::-1]
-        steps = np.linalg.norm(geometry.rays().directions / spacing, axis=-1)
-        self._lengths = torch.as_tensor(1 / steps, dtype=torch.float32)
+        self._lengths = torch.as_tensor(views.lengths, dtype=torch.float32)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make a copy anew: two engines must not free the same projector."""
@@ -57,25 +54,8 @@ def _each(kernel: Callable[[np.ndarray], np.ndarray], batch: Tensor) -> Tensor:
     return torch.stack([torch.as_tensor(kernel(array)) for array in arrays])
 
 
-def _vectors(geometry: ParallelBeam | FanBeam, grid: Grid) -> tuple[str, str, np.ndarray]:
-    """Return ASTRA's names of the model and of the rays, and its six numbers a view, in cells.
-
-    They are the direction of the rays or where the source is, the middle of the detector, and the
-    step from bin to bin.
-    """
-    spacing, center = (np.asarray(pair)[::-1] for pair in (grid.spacing, grid.center))
-    angles, detector = np.asarray(geometry.angles), geometry.detector
-    across = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    along = np.stack([-np.sin(angles), np.cos(angles)], axis=-1)
-    if isinstance(geometry, FanBeam):
-        kind, rays = "line_fanflat", "fanflat_vec"
-        start = geometry.sources() - center
-        middle = geometry.detector_distance * along + detector.offset[0] * across - center
-    else:
-        kind, rays = "linear", "parallel_vec"
-        start = along
-        # Where along the ray it lies is free: beside the grid, numbers are small and round little.
-        middle = (detector.offset[0] - across @ center)[:, None] * across
-    parts = start, middle, detector.pitch[0] * across
-    vectors = np.concatenate([part / spacing * (1, -1) for part in parts], axis=1)
-    return kind, rays, vectors
+def obstacle(geometry: ParallelBeam | FanBeam | VectorBeam) -> str | None:
+    """Return what ASTRA's projectors on the CPU cannot do, or None."""
+    if isinstance(geometry, VectorBeam) and geometry.v_axes is not None:
+        return "It has no projector for rays through a volume; on CUDA, astra_cuda has."
+    return None
