@@ -188,7 +188,7 @@ BACKENDS: tuple[Backend, ...] = (
         requires=(("astra", "pip install astra-toolbox"),),
         devices=("cuda",),
         dtypes=(torch.float32,),
-        adjoint_gap=0.2,
+        adjoint_gap=0.35,
         # The backprojection always is another one; so is the projection, but for parallel rays.
         other_model=(ParallelBeam, FanBeam, ConeBeam, VectorBeam),
         limits=_as_astra_cuda,

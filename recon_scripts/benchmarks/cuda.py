@@ -1,20 +1,17 @@
-"""Check and time the projector engines on a CUDA card, beside ASTRA's where it is installed.
+"""Check and time the projector engines on a CUDA card, with those of ASTRA and torch-radon.
 
-Each engine is held against the plain one in float64 and against its own transpose. ASTRA takes
-images one at a time, from memory of the CPU and back, so its time for a batch is that of one image
-times their number, copies included, and it is timed only. With --smoke and no card, the engines
-that run on the CPU are tried.
+Each engine is held against the plain one in float64 and against its own transpose. ASTRA's `cuda`
+and `cuda3d` are the engine `astra_cuda`: tensors stay on the card, images of a batch are handled
+one by one. With --smoke and no card, the engines that run on the CPU are tried.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,30 +69,6 @@ def checked(A: Projector, images: Tensor, sinograms: Tensor) -> dict[str, Any]:
     }
 
 
-def astra(case: Case, image: Tensor) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Return forward and adjoint of ASTRA's CUDA projector."""
-    import astra as toolbox
-
-    volume, angles = toolbox.create_vol_geom(case.side, case.side), np.array(case.geometry().angles)
-    if case.beam == "parallel":
-        rays = toolbox.create_proj_geom("parallel", 1.0, case.bins, angles)
-    else:
-        rays = toolbox.create_proj_geom("fanflat", 1.5, case.bins, angles, *case.distances)
-    operator = toolbox.OpTomo(toolbox.create_projector("cuda", rays, volume))
-    picture = np.ascontiguousarray(image.cpu().numpy())
-    sinogram = operator.FP(picture)
-    return lambda: operator.FP(picture), lambda: operator.BP(sinogram)
-
-
-def has_astra() -> bool:
-    """Whether ASTRA is installed and can use the card."""
-    if DEVICE == "cpu" or importlib.util.find_spec("astra") is None:
-        return False
-    import astra as toolbox
-
-    return toolbox.use_cuda()
-
-
 def tried(case: AnyCase, rounds: int) -> list[dict[str, Any]]:
     """Return one row an engine: seconds, and what it is off by."""
     volume = isinstance(case, volumes.Case)
@@ -112,24 +85,20 @@ def tried(case: AnyCase, rounds: int) -> list[dict[str, Any]]:
         A = Projector(geometry, grid, name)
         found[name] = checked(A, images, sinograms) if "torch" in names else NOT_CHECKED
         pairs[name] = (lambda A=A: A(images), lambda A=A: A.T(sinograms))
-    if has_astra() and not volume:
-        found["ASTRA cuda"] = NOT_CHECKED
-        pairs["ASTRA cuda"] = astra(case, images[0])
     forward, adjoint = (
         take_turns({name: finished(pair[way]) for name, pair in pairs.items()}, rounds=rounds)
         for way in (0, 1)
     )
     problem = f"{case.beam}, {' × '.join(map(str, grid.shape))}, {case.views} views"
-    times = {name: case.batch if name.startswith("ASTRA") else 1 for name in pairs}
     return [
         {
             "card": CARD,
             "problem": problem,
             "images": case.batch,
             "engine": name,
-            "forward s": forward[name] * times[name],
-            "adjoint s": adjoint[name] * times[name],
-            "1e9 updates a s": crossings / (adjoint[name] * times[name]) / 1e9,
+            "forward s": forward[name],
+            "adjoint s": adjoint[name],
+            "1e9 updates a s": crossings / adjoint[name] / 1e9,
             **found[name],
         }
         for name in pairs

@@ -107,7 +107,7 @@ class Scan:
         steps = [step[view] for step in self.steps]
         if self.axes == 3:
             area = np.linalg.norm(np.cross(*steps))
-            # `near` is how far behind the cell the detector is, in ways from the source to the cell.
+            # How far behind the cell the detector is, in ways from the source to the cell.
             return 1 / area if self.parallel else (1 + near) ** 2 / area
         if self.parallel:
             across = np.linalg.det(np.stack([steps[0], self.starts[view]]))

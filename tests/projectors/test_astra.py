@@ -11,17 +11,18 @@ import pytest
 import torch
 
 from ctinr.checks import BackendUnavailable
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam
+from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, VectorBeam
 from ctinr.projectors import BACKENDS, Projector
 from phantoms import bump
-from tests.catalogue import FANS, PARALLEL
+from tests.catalogue import CONES, FANS, PARALLEL, STACKS, VECTORS
 from tests.requires import requires
 from tests.single import keeps_the_laws
 from tests.vectors import hill, inner, length, noise
 
 ASTRA = next(backend for backend in BACKENDS if backend.name == "astra")
 FLAT = [name for name, (fan, _) in FANS.items() if not fan.curved and name != "fan-beside"]
-SCANS = {**PARALLEL, **{name: FANS[name] for name in FLAT}}
+PLANE = {name: scan for name, scan in VECTORS.items() if len(scan[1].shape) == 2}
+SCANS = {**PARALLEL, **{name: FANS[name] for name in FLAT}, **PLANE}
 # In no order, beyond a half turn.
 ANGLES = [1.2, 0.35, -0.8, 4.0, 2.6]
 DETECTOR, GRID = Detector(141, 0.63, 1.7), Grid((57, 75), (0.8, 0.8), (-3.0, 2.0))
@@ -29,7 +30,7 @@ BEAMS = {"parallel": ParallelBeam(ANGLES, DETECTOR), "fan": FanBeam(ANGLES, DETE
 EVERY_BEAM = pytest.mark.parametrize("beam", BEAMS)
 
 
-def chords(geometry: FanBeam, grid: Grid) -> np.ndarray:
+def chords(geometry: FanBeam | VectorBeam, grid: Grid) -> np.ndarray:
     """The length of every ray in every cell, mm: (angle, u, y, x)."""
     rays = geometry.rays()
     y, x = np.meshgrid(grid.cell_centers(0), grid.cell_centers(1), indexing="ij")
@@ -42,7 +43,7 @@ def chords(geometry: FanBeam, grid: Grid) -> np.ndarray:
 
 
 @requires("astra")
-@pytest.mark.parametrize("name", PARALLEL)
+@pytest.mark.parametrize("name", [*PARALLEL, "vectors-plane-parallel"])
 def test_parallel_rays_are_josephs_model(name):
     given, wanted = (Projector(*SCANS[name], engine) for engine in ("astra", "torch"))
     for A, B in ((given, wanted), (given.T, wanted.T)):
@@ -62,6 +63,14 @@ def test_a_weight_of_a_fan_is_the_length_in_the_cell(cells, spacing):
     exact = chords(geometry, grid).reshape(np.prod(geometry.shape), -1)
     assert np.abs(A.as_matrix(dtype=torch.float32).numpy() - exact).max() < 3e-5
     assert np.abs(A.T.as_matrix(dtype=torch.float32).numpy() - exact.T).max() < 3e-5
+
+
+@requires("astra")
+def test_vectors_weigh_the_length_in_the_cell():
+    geometry, grid = PLANE["vectors-backwards"]
+    A = Projector(geometry, grid, "astra")
+    exact = chords(geometry, grid).reshape(np.prod(geometry.shape), -1)
+    assert np.abs(A.as_matrix(dtype=torch.float32).numpy() - exact).max() < 3e-5
 
 
 @requires("astra")
@@ -123,6 +132,20 @@ def test_a_projector_is_freed_once(monkeypatch):
         (BEAMS["fan"], GRID, "cpu", torch.float32, None),
         (BEAMS["fan"], GRID, "cpu", torch.float64, "It handles torch.float32, not torch.float64."),
         (BEAMS["fan"], GRID, "cuda", torch.float32, "It runs on cpu, not on cuda."),
+        (*PLANE["vectors-backwards"], "cpu", torch.float32, None),
+        (*STACKS["stack"], "cpu", torch.float32, None),
+        (
+            *VECTORS["vectors"],
+            "cpu",
+            torch.float32,
+            "It has no projector for rays through a volume; on CUDA, astra_cuda has.",
+        ),
+        (
+            *CONES["cone"],
+            "cpu",
+            torch.float32,
+            "It handles ParallelBeam, FanBeam, VectorBeam, not ConeBeam.",
+        ),
         (*FANS["fan-curved"], "cpu", torch.float32, "It handles flat detectors, not curved ones."),
         (
             FanBeam([0.0, math.pi], Detector(15), 20.0, 10.0),

@@ -105,8 +105,8 @@ def test_auto_with_no_engine_at_all_shows_the_whole_table(monkeypatch):
 
 def test_an_unknown_engine_is_refused_at_once():
     message = (
-        r"^`backend` must be one of 'numba', 'triton', 'torch', 'astra', 'torch_radon'; "
-        r"got .*cuda_fast.*\.$"
+        r"^`backend` must be one of 'numba', 'triton', 'torch', 'astra', 'astra_cuda', "
+        r"'torch_radon'; got .*cuda_fast.*\.$"
     )
     with pytest.raises(ValueError, match=message):
         Projector(GEOMETRY, GRID, "cuda_fast")
@@ -114,7 +114,14 @@ def test_an_unknown_engine_is_refused_at_once():
 
 def test_the_table_is_in_order_of_preference_and_nothing_is_chosen_after_the_reference():
     assert available_backends() == tuple(backend.name for backend in BACKENDS)
-    assert available_backends() == ("numba", "triton", "torch", "astra", "torch_radon")
+    assert available_backends() == (
+        "numba",
+        "triton",
+        "torch",
+        "astra",
+        "astra_cuda",
+        "torch_radon",
+    )
     assert TORCH.devices == ()
     assert TORCH.requires == ()
     assert len(set(available_backends())) == len(BACKENDS)

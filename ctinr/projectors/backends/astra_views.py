@@ -64,6 +64,6 @@ def views_in_cells(geometry: ParallelBeam | FanBeam | ConeBeam | VectorBeam, gri
 
 def _normals(steps: list[np.ndarray], num_axes: int) -> np.ndarray:
     """Return the unit normals of detectors, with as many axes as an array of rays."""
-    normals = np.cross(*steps) if len(steps) == 2 else steps[0][:, ::-1] * (1, -1)
+    normals = np.cross(steps[0], steps[1]) if len(steps) == 2 else steps[0][:, ::-1] * (1, -1)
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return normals.reshape(len(normals), *[1] * (num_axes - 2), normals.shape[1])
