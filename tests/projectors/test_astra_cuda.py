@@ -63,6 +63,11 @@ def scan_of(beam: str) -> tuple[Beam, Grid]:
     angles = np.add(equal_angles(6, span=2 * math.pi), 0.1)
     if beam == "fan":
         return FanBeam(angles, Detector(35, 0.9, 1.1), 24.0, 6.0), Grid((19, 22), (0.8, 0.7), 1.2)
+    if beam == "slanted":
+        steps, ways = (np.stack([np.cos(a), np.sin(a)], -1) for a in (angles, angles + 1.0))
+        line = Detector(45, 1.0, 1.1)
+        plane = Grid((19, 22), (0.8, 0.7), 1.2)
+        return VectorBeam(ways, 0 * ways, steps, None, line, parallel=True), plane
     area = Detector((21, 27), (1.1, 1.0), (-0.4, 0.7))
     cone = ConeBeam(angles - 3.0, area, 26.0, 6.0, helical_pitch=2.0 * (beam == "helix"))
     grid = Grid((11, 14, 13), (0.9, 0.8, 1.0), (-0.5, 0.7, 1.1))
@@ -76,7 +81,8 @@ def scan_of(beam: str) -> tuple[Beam, Grid]:
     return VectorBeam(ways, turned.centers, *axes, turned.detector, parallel=True), grid
 
 
-EVERY_BEAM = pytest.mark.parametrize("beam", ["fan", "cone", "helix", "vectors", "oblique"])
+BEAMS = ("slanted", "fan", "cone", "helix", "vectors", "oblique")
+EVERY_BEAM = pytest.mark.parametrize("beam", BEAMS)
 
 
 def points_of(geometry: Beam, grid: Grid, ahead: float) -> np.ndarray:
