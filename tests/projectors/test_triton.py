@@ -335,5 +335,5 @@ def test_it_is_for_cuda_in_single_precision_and_comes_before_the_plain_one():
     assert BACKEND.obstacle(*scan, "cpu", torch.float32) == "It runs on cuda, not on cpu."
     assert "not torch.float64" in BACKEND.obstacle(*scan, "cuda", torch.float64)
     on_cuda = [b.name for b in BACKENDS if not b.devices or "cuda" in b.devices]
-    assert on_cuda == ["triton", "torch", "torch_radon"]
+    assert on_cuda == ["triton", "torch", "astra_cuda", "torch_radon"]
     assert BACKEND.adjoint_gap == 0
