@@ -2,10 +2,27 @@
 
 from ctinr.networks.bspline import wavelet
 from ctinr.networks.bw_relu import BWReLU
+from ctinr.networks.conditioning import (
+    RELU_CONSTANT,
+    WAVELET_EIGENVALUES,
+    condition_number,
+    gershgorin_bound,
+    jitter_bound,
+    relu_condition,
+    spacing_condition,
+)
 from ctinr.networks.coordinate import CoordinateNetwork, hidden_matrices, other_parameters
 from ctinr.networks.ensemble import Ensemble
 from ctinr.networks.families import families
 from ctinr.networks.family import Family
+from ctinr.networks.features import feature_condition, feature_factor, feature_gram
+from ctinr.networks.gram import (
+    relu_features,
+    relu_gram,
+    wavelet_autocorrelation,
+    wavelet_features,
+    wavelet_gram,
+)
 from ctinr.networks.kernels.choice import choose_kernel
 from ctinr.networks.linear import Linear
 from ctinr.networks.localised import Gauss, Wire
@@ -16,6 +33,8 @@ from ctinr.networks.rewriting import to_relu
 from ctinr.networks.sines import Finer, Siren
 
 __all__ = [
+    "RELU_CONSTANT",
+    "WAVELET_EIGENVALUES",
     "BWReLU",
     "CoordinateNetwork",
     "Ensemble",
@@ -30,12 +49,25 @@ __all__ = [
     "Wire",
     "bf16_is_fast",
     "choose_kernel",
+    "condition_number",
     "families",
+    "feature_condition",
+    "feature_factor",
+    "feature_gram",
+    "gershgorin_bound",
     "has_variation_norm",
     "hidden_matrices",
+    "jitter_bound",
     "other_parameters",
+    "relu_condition",
+    "relu_features",
+    "relu_gram",
     "set_product_dtype",
+    "spacing_condition",
     "to_relu",
     "variation_norm",
     "wavelet",
+    "wavelet_autocorrelation",
+    "wavelet_features",
+    "wavelet_gram",
 ]
