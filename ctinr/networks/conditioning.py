@@ -121,7 +121,7 @@ def jitter_bound(jitter: float) -> float:
     """Return Gershgorin's bound of the condition number where knots are off by up to a jitter.
 
     The neurons are psi(x - k - e_k) with |e_k| <= jitter, for any number of whole k. The bound is
-    19/8 at 0, 2.81 at 0.01, 4.69 at 0.05, and infinite from about 0.124 on, where the discs reach
+    19/8 at 0, 2.81 at 0.01, 4.69 at 0.05, and infinite from about 0.122 on, where the discs reach
     zero; the matrices are far better than that (a median of 2.9 at 0.1).
 
     Parameters

@@ -86,7 +86,7 @@ def feature_condition(
     fewer, it is the ratio over as many singular values as there are points. To follow it
     through training, measure it in an observer: the network is not touched ::
 
-        Curve(lambda step: feature_condition(network, points), every=100)
+        Curve(lambda step: feature_condition(network, points, live_only=True), every=100)
 
     A step's loss is that of before its update, and the features are those of after it.
 
