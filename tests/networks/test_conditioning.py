@@ -21,6 +21,7 @@ from ctinr.networks import (
     relu_features,
     relu_gram,
     spacing_condition,
+    wavelet_autocorrelation,
     wavelet_features,
     wavelet_gram,
 )
@@ -161,6 +162,15 @@ def test_wavelets_half_a_unit_apart_are_dependent_in_the_limit() -> None:
 )
 def test_jitter_has_a_bound(jitter: float, expected: float) -> None:
     assert jitter_bound(jitter) == pytest.approx(expected, rel=0.002)
+
+
+@pytest.mark.parametrize("jitter", [0.004, 0.06, 0.08, 0.088, 0.11])
+def test_the_bound_knows_the_largest_of_each_interval(jitter: float) -> None:
+    """From 0.073 to 0.09 the largest |r| near a lag of 1 is between the ends."""
+    lags = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64)
+    lags = lags + torch.linspace(-2 * jitter, 2 * jitter, 20_001, dtype=torch.float64)
+    radius = 2 * float(wavelet_autocorrelation(lags).abs().amax(1).sum())
+    assert jitter_bound(jitter) == pytest.approx((0.25 + radius) / (0.25 - radius), rel=1e-6)
 
 
 def test_the_bound_ends_where_the_discs_reach_zero() -> None:
