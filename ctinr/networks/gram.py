@@ -97,7 +97,7 @@ def relu_gram(knots: Float[Tensor, " neurons"]) -> Float64[Tensor, "neurons neur
 
 
 def relu_features(knots: Float[Tensor, " neurons"]) -> Float64[Tensor, "points neurons"]:
-    """Return a matrix F whose F^T F is `relu_gram`: its eigenvalues are the singular values squared.
+    """Return a matrix F whose F^T F is `relu_gram`: a factor with the root of its condition.
 
     F holds the neurons at the two Gauss points between neighbouring knots, times the roots of
     the weights: that quadrature is exact for products of functions that are linear in between.
