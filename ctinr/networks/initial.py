@@ -26,10 +26,10 @@ from __future__ import annotations
 import functools
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ctinr.networks.gram import wavelet_autocorrelation
 from ctinr.networks.linear import Linear
 
 # Half of the support of psi, and its middle.
@@ -40,28 +40,14 @@ DEVIATIONS = 2.0
 PAIRS = 256
 # The integral of psi squared.
 ENERGY = 0.25
-# psi'' as weights at the half-integers, from 0 on.
-KINKS = np.array([1, -8, 23, -32, 23, -8, 1]) / 6
-
-
-def autocorrelation(lag: np.ndarray) -> np.ndarray:
-    """Return the integral of psi(u) psi(u + lag) over u.
-
-    psi is a sum of ramps, and the autocorrelation of a ramp is |lag|^3 / 12 up to a polynomial
-    that the moments of the wavelet cancel.
-    """
-    pairs = np.convolve(KINKS, KINKS[::-1])
-    shifts = (np.arange(len(pairs)) - len(KINKS) + 1) / 2
-    cubes = np.abs(lag[..., None] - shifts) ** 3 / 12
-    return np.where(np.abs(lag) < 2 * HALF, cubes @ pairs, 0.0)
 
 
 @functools.lru_cache
 def spatial_variance(spread: float) -> float:
     """Return the variance over the points of a hidden activation, on average over the neurons."""
-    normal = np.linspace(-8, 8, 16_001)
-    density = np.exp(-(normal**2) / 2)
-    means = autocorrelation(math.sqrt(2) * spread * normal) @ density / density.sum()
+    normal = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
+    density = torch.exp(-(normal**2) / 2)
+    means = wavelet_autocorrelation(math.sqrt(2) * spread * normal) @ density / density.sum()
     return float((ENERGY - means) / (2 * (HALF + DEVIATIONS * spread)))
 
 
@@ -76,10 +62,11 @@ def start_first(layer: Linear, *, scale: float, generator: torch.Generator | Non
     reach = slopes.abs().sum(1)
     _spread_biases(layer, reach, scale=scale, generator=generator)
     # Differences of independent points of the domain; always the same ones.
-    drawn = np.random.default_rng(0).uniform(-1, 1, (2, PAIRS, slopes.shape[1]))
-    lags = (drawn[0] - drawn[1]) @ slopes.numpy().T
-    means = autocorrelation(lags).mean(0)
-    return float(((ENERGY - means) / (2 * (HALF + reach.numpy()))).mean())
+    shape = (2, PAIRS, slopes.shape[1])
+    drawn = torch.empty(shape, dtype=torch.float64)
+    drawn.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
+    means = wavelet_autocorrelation((drawn[0] - drawn[1]) @ slopes.T).mean(0)
+    return float(((ENERGY - means) / (2 * (HALF + reach))).mean())
 
 
 @torch.no_grad()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from ctinr.networks import BWReLU
 from ctinr.networks.activations import Wavelet
-from ctinr.networks.initial import autocorrelation, spatial_variance
+from ctinr.networks.initial import spatial_variance
 from tests.networks.reference import psi
 
 
@@ -47,17 +46,6 @@ def test_each_layer_has_a_scale_of_its_own() -> None:
 def test_without_it_small_scales_fade() -> None:
     found = spreads(BWReLU(scale=1.0, init="torch"))
     assert found[2] < 0.1 * found[0]
-
-
-def test_autocorrelation() -> None:
-    assert autocorrelation(np.array([0.0, 1, -1, 2, 3, 9])) == pytest.approx(
-        [1 / 4, 5 / 108, 5 / 108, -1 / 216, 0, 0], abs=1e-13
-    )
-    places = torch.linspace(-1, 6, 70_001, dtype=torch.float64)
-    for lag in (0.3, 1.7, 2.9):
-        product = psi(places) * psi(places + lag)
-        expected = float(torch.trapezoid(product, places))
-        assert autocorrelation(np.array([lag]))[0] == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.3, 2.0])

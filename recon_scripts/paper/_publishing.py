@@ -1,0 +1,83 @@
+"""What every figure's script shares: its options, and its files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from ctinr import checks
+from ctinr.recon.allocation import keep_freed_memory
+from ctinr.report.record import versions
+from ctinr.report.style import DPI
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a script found.
+
+    Parameters
+    ----------
+    name : str
+        Of the files.
+    figure : Figure
+        Written as PNG and as PDF.
+    rows : sequence of mapping
+        The table, printed and written as CSV and as JSON.
+    record : mapping
+        What it was run with, plain values; goes into the JSON with the versions.
+    """
+
+    name: str
+    figure: Figure
+    rows: Sequence[Row]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+def options_of(description: str, *, seeds: int | None = None) -> argparse.ArgumentParser:
+    """Return a parser with the options that every script has; `seeds` if it repeats itself."""
+    keep_freed_memory()
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, default=Path("paper"), help="folder for the result")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
+    if seeds is not None:
+        parser.add_argument("--seeds", type=int, default=seeds, help="number of repetitions")
+    return parser
+
+
+def publish(result: Result, out: Path) -> None:
+    """Print the table and write all files; the same result gives the same bytes."""
+    checks.require(len(result.rows) > 0, "rows", "not be empty", "none")
+    table = Table(title=result.name)
+    for name in result.rows[0]:
+        table.add_column(name)
+    for row in result.rows:
+        table.add_row(*map(_text, row.values()))
+    Console().print(table)
+    out.mkdir(parents=True, exist_ok=True)
+    ground = result.figure.get_facecolor()
+    # Without the date, which would make every file another one.
+    for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        path = out / f"{result.name}.{ending}"
+        result.figure.savefig(path, dpi=DPI, facecolor=ground, metadata=metadata)
+    with (out / f"{result.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(result.rows[0]))
+        writer.writeheader()
+        writer.writerows(result.rows)
+    whole = {"record": {**result.record, "versions": versions()}, "rows": list(result.rows)}
+    text = json.dumps(whole, indent=2) + "\n"
+    (out / f"{result.name}.json").write_text(text, encoding="utf-8")
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
