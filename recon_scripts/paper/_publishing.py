@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
+import phantoms
 from ctinr import checks
+from ctinr.data import read_image
 from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import versions
 from ctinr.report.style import DPI
@@ -53,6 +57,22 @@ def options_of(description: str, *, seeds: int | None = None) -> argparse.Argume
     if seeds is not None:
         parser.add_argument("--seeds", type=int, default=seeds, help="number of repetitions")
     return parser
+
+
+def add_picture(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a picture, for `picture`."""
+    parser.add_argument("--image", type=Path, help="a picture (default: the Shepp-Logan phantom)")
+
+
+def picture(path: Path | None, size: int) -> Tensor:
+    """Return a picture scaled to [0, 1]: a file's, or a phantom's of so many cells."""
+    if path is None:
+        values = torch.as_tensor(
+            phantoms.shepp_logan(contrast="modified").raster((size, size), 256 / size)
+        )
+    else:
+        values = torch.as_tensor(read_image(path))
+    return ((values - values.min()) / (values.max() - values.min())).float()
 
 
 def publish(result: Result, out: Path) -> None:

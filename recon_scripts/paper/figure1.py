@@ -24,9 +24,9 @@ def drawing() -> Figure:
     whole.set_xlabel("u")
     legend(whole, LIGHT)
     for knot, coefficient in zip(BREAKPOINTS, COEFFICIENTS, strict=True):
-        label = f"{round(6 * coefficient):+d}/6 · relu(u − {knot:g})"
+        label = f"{round(6 * coefficient):+d}/6 · relu(u − {knot:g})".replace("-", "−")
         parts.plot(u, coefficient * torch.relu(u - knot), linewidth=1.4, label=label)
-    parts.set_ylim(-3, 3)
+    parts.set_ylim(-3, 6)
     parts.set_xlabel("u")
     legend(parts, LIGHT, ncols=2, loc="upper left")
     return figure

@@ -25,7 +25,7 @@ from ctinr.networks import (
 from ctinr.operators import Identity, Observation
 from ctinr.recon.fit import fit
 from ctinr.recon.observers import Curve
-from ctinr.recon.optimizers import AdamOnly, constant
+from ctinr.recon.optimizers import AdamOnly
 from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
 from recon_scripts.paper._publishing import Result, options_of, publish
 
@@ -71,7 +71,6 @@ def course(family: Family, *, steps: int, every: int, seed: int) -> Course:
         grid=grid,
         iterations=steps,
         optimizer=AdamOnly(family.rate),
-        schedule=constant,
         precision="float32",
         observers=watched,
     )

@@ -9,16 +9,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-import phantoms
 from ctinr import checks
-from ctinr.data import read_image
 from ctinr.geometry import Grid
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Ensemble, Family, families
@@ -28,23 +25,12 @@ from ctinr.recon.observers import Curve
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.run import Step
 from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
-from recon_scripts.paper._publishing import Result, options_of, publish
+from recon_scripts.paper._publishing import Result, add_picture, options_of, picture, publish
 
 STEPS, WIDTH, DEPTH, SCALE = 1000, 300, 3, 9.0
 SIZE = 128
 # Complex neurons of which each counts for two: a layer's parameters grow with their square.
 COMPLEX = 2**-0.5
-
-
-def picture(path: Path | None, size: int) -> Tensor:
-    """Return a picture scaled to [0, 1]: a file's, or a phantom's of so many cells."""
-    if path is None:
-        values = torch.as_tensor(
-            phantoms.shepp_logan(contrast="modified").raster((size, size), 256 / size)
-        )
-    else:
-        values = torch.as_tensor(read_image(path))
-    return ((values - values.min()) / (values.max() - values.min())).float()
 
 
 def contenders(width: int, depth: int, samples: int) -> dict[str, Family]:
@@ -111,7 +97,7 @@ def row(name: str, family: Family, found: Sequence[float]) -> dict[str, Any]:
 def main() -> None:
     """Fit all families, draw, publish."""
     parser = options_of(__doc__ or "", seeds=1)
-    parser.add_argument("--image", type=Path, help="a picture (default: the Shepp-Logan phantom)")
+    add_picture(parser)
     parser.add_argument("--steps", type=int, default=STEPS, help="optimiser steps")
     parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
     options = parser.parse_args()
