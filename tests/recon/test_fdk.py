@@ -11,10 +11,10 @@ import torch
 
 from ctinr.geometry import ConeBeam, Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
-from ctinr.recon import fdk as room
 from ctinr.recon.cgls import cgls
 from ctinr.recon.fbp import fbp
 from ctinr.recon.fdk import backproject_cone, fdk
+from ctinr.recon.kernels import cone_torch
 from ctinr.recon.rough import rough_image
 from ctinr.recon.tv import tv
 from phantoms import VolumePhantom, ball

@@ -1,0 +1,65 @@
+"""Which engine backprojects: the table, and the rule that reads it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ctinr import checks
+
+KernelName = Literal["auto", "numba", "torch"]
+# In order of preference; the plain twin, which runs everywhere, is last.
+KERNELS = ("numba", "torch")
+DTYPES = (torch.float32, torch.float64)
+
+
+def obstacle(kernel: str, views: Tensor) -> str | None:
+    """Return why an engine cannot backproject such views, as a sentence, or None if it can."""
+    if kernel == "torch":
+        return None
+    if views.device.type != "cpu":
+        return f"runs on cpu, not on {views.device.type}"
+    if views.dtype not in DTYPES:
+        return f"computes in {', '.join(map(str, DTYPES))}, not in {views.dtype}"
+    if torch.is_grad_enabled() and views.requires_grad:
+        return "has no gradient, and the views require one"
+    if importlib.util.find_spec("numba") is None:
+        return "needs numba: pip install numba"
+    return None
+
+
+def choose_kernel(kernel: KernelName, views: Tensor) -> str:
+    """Return the name of the engine that backprojects such views.
+
+    Parameters
+    ----------
+    kernel
+        ``"auto"`` takes the first of the table without an obstacle; a name takes that one.
+    views
+        Where they are, in which dtype, and whether they require a gradient.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel.
+    BackendUnavailable
+        If the kernel that was asked for cannot run there; the message is the table of obstacles.
+    """
+    checks.one_of(kernel, "kernel", ("auto", *KERNELS))
+    for name in KERNELS:
+        if kernel in ("auto", name) and obstacle(name, views) is None:
+            return name
+    rule = f"be able to backproject {views.dtype} on {views.device.type}"
+    rows = (f"\n  {name}: {obstacle(name, views) or 'can run'}" for name in KERNELS)
+    given = f"{kernel!r}. The kernels:" + "".join(rows)
+    raise checks.BackendUnavailable(checks.message("kernel", rule, given))
+
+
+def load_kernel(name: str) -> Callable[..., Tensor]:
+    """Import an engine, which is compiled on first use, and return its `backproject`."""
+    return importlib.import_module(f"ctinr.recon.kernels.cone_{name}").backproject

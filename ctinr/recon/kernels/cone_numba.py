@@ -1,0 +1,170 @@
+"""The backprojection of a cone beam on a CPU: loops that numba compiles.
+
+All cells of a line along z, the axis of rotation, fall on one column of the detector, at the same
+distance from the source, and in rows that are linear in z. So the column is interpolated once a
+line, from views whose columns are contiguous, and a cell takes two neighbours of it.
+
+A thread owns the cells of a few lines and gives them the views in their order: the result has the
+same bits, whatever the number of threads. These lines see a narrow strip of each view, and a few
+views at a time, so that their strips stay in the cache for all of the lines.
+
+Rows are counted in fixed point, which costs two integer operations where the conversion of a
+floating-point number to its whole part and back costs twice as long as all else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+from ctinr.geometry import ConeBeam, Grid
+from ctinr.recon.turns import LEAST_SEEN, TIE, Turns
+
+# Lines of cells along y and x that a thread owns at a time, and views that it gives them at a time.
+LINES, VIEWS = 16, 8
+# nsz, contract, arcp, reassoc: no assumption about NaN or infinity, which must show in the result.
+FAST = {"contract", "nsz", "arcp", "reassoc"}
+
+
+def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor:
+    """Return volumes (batch, z, y, x) from filtered views (batch, angle, v, u) on the CPU."""
+    columns = views.detach().transpose(-1, -2).contiguous().numpy()
+    angles, detector = np.asarray(geometry.angles), geometry.detector
+    frames = np.stack([np.cos(angles), np.sin(angles), geometry.heights()], axis=1)
+    weights, slices = turns.table(grid.cell_centers(0))
+    beam = geometry.source_distance, geometry.length, float(geometry.curved)
+    rows, bins = ((float(detector.bin_centers(axis)[0]), detector.pitch[axis]) for axis in (0, 1))
+    levels = float(grid.cell_centers(0)[0]), grid.spacing[0]
+    places = np.ascontiguousarray(grid.cell_centers(1)), np.ascontiguousarray(grid.cell_centers(2))
+    given = frames, weights.astype(columns.dtype), slices
+    volume = torch.empty((len(views), *grid.shape), dtype=views.dtype)
+    _backproject(columns, given, (beam, rows, bins, levels, places), turns.length, volume.numpy())
+    return volume
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _shadow(frame, beam, y, x) -> Any:  # type: ignore[no-untyped-def]
+    """Return where a line is seen, mm on the detector, and its distance from the source."""
+    source, length, curved = beam
+    beside = frame[0] * x + frame[1] * y
+    away = frame[0] * y - frame[1] * x + source
+    if curved > 0:
+        return math.atan2(beside, away) * length, math.hypot(beside, away)
+    return beside / away * length, away
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _seen(bins, line, slices, num_rows) -> Any:  # type: ignore[no-untyped-def]
+    """Return the slices of a line that fall on the detector, as `seen_slices` does."""
+    (first_row, pitch), (above, spacing, depth) = bins, line
+    begin, end = float(slices[0]), float(slices[1])
+    bottom, top = first_row - pitch / 2, first_row + (num_rows - 0.5) * pitch
+    low = math.ceil(min(max((above + bottom * depth) / spacing - TIE, begin), end))
+    high = math.floor(min(max((above + top * depth) / spacing + TIE, begin - 1), end - 1)) + 1
+    return low, max(low, high)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _interpolate(view, place, factor, rows, column) -> None:  # type: ignore[no-untyped-def]
+    """Fill rows of a column between two of a view, times a factor; beyond the view are zeros."""
+    left = math.floor(place)
+    part, real = place - left, view.dtype.type
+    near = real(factor * (1 - part)) if 0 <= left < len(view) else real(0)
+    far = real(factor * part) if -1 <= left < len(view) - 1 else real(0)
+    first, last = rows
+    one = view[min(max(left, 0), len(view) - 1)][first:last]
+    other = view[min(max(left + 1, 0), len(view) - 1)][first:last]
+    # Column 1 is row 0: cells within half a bin of the ends take the outermost row.
+    inner = column[first + 1 : last + 1]
+    for row in range(last - first):
+        inner[row] = near * one[row] + far * other[row]
+    if first == 0:
+        column[0] = column[1]
+    if last == view.shape[1]:
+        column[last + 1] = column[last]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _give(column, start, slope, weights, sums) -> None:  # type: ignore[no-untyped-def]
+    """Add to cells of a line what a column has for them, and how much of the turn saw them."""
+    (volume, seen), real = sums, column.dtype.type
+    # As many bits for the fraction as the number of rows leaves.
+    bits = 61 - math.ceil(math.log2(len(column)))
+    one = np.int64(1) << bits
+    fraction, unit = one - 1, real(1.0 / one)
+    row, step = np.int64(start * one), np.int64(min(slope, float(len(column))) * one)
+    for k in range(len(volume)):
+        at = np.uint64(row >> bits)
+        part = real(row & fraction) * unit
+        value = column[at]
+        volume[k] += weights[k] * (value + part * (column[at + np.uint64(1)] - value))
+        row += step
+    for k in range(len(seen)):
+        seen[k] += weights[k]
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _view(view, given, geometry, place, sums, column) -> None:  # type: ignore[no-untyped-def]
+    """Give one view to one line of cells."""
+    frame, slices, weights = given
+    beam, rows, bins, (first_height, spacing) = geometry
+    shadow, length = _shadow(frame, beam, place[0], place[1])
+    if not length > 0:
+        return
+    num_rows, depth, above = view.shape[1], length / beam[1], frame[2] - first_height
+    low, high = _seen(rows, (above, spacing, depth), slices, num_rows)
+    if low >= high:
+        return
+    slope = spacing / (depth * rows[1])
+    start = (low * spacing - above) / (depth * rows[1]) - rows[0] / rows[1] + 1
+    needed = int(start) - 1, int(start + slope * (high - 1 - low)) + 1
+    needed = max(0, min(needed[0], num_rows - 1)), min(num_rows, needed[1])
+    factor, volume, seen = (beam[0] / length) ** 2, sums[0], sums[1]
+    _interpolate(view, (shadow - bins[0]) / bins[1], factor, needed, column)
+    _give(column, start, slope, weights[low:high], (volume[low:high], seen[low:high]))
+
+
+@njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
+def _backproject(columns, given, geometry, turn, volume) -> None:  # type: ignore[no-untyped-def]
+    """Fill volumes (batch, z, y, x) from columns (batch, angle, u, v)."""
+    (frames, weights, slices), (beam, rows, bins, levels, (y, x)) = given, geometry
+    _, num_slices, height, width = volume.shape
+    across = (width + LINES - 1) // LINES
+    tiles = (height + LINES - 1) // LINES * across
+    for job in prange(len(volume) * tiles):
+        item, tile = job // tiles, job % tiles
+        first = tile // across * LINES, tile % across * LINES
+        size = min(LINES, height - first[0]), min(LINES, width - first[1])
+        sums = np.zeros((size[0], size[1], 2, num_slices), columns.dtype)
+        column = np.empty(columns.shape[3] + 2, columns.dtype)
+        for begin in range(0, len(frames), VIEWS):
+            for j in range(size[0]):
+                for i in range(size[1]):
+                    place = y[first[0] + j], x[first[1] + i]
+                    for view in range(begin, min(begin + VIEWS, len(frames))):
+                        _view(
+                            columns[item, view],
+                            (frames[view], slices[view], weights[view]),
+                            (beam, rows, bins, levels),
+                            place,
+                            sums[j, i],
+                            column,
+                        )
+        _keep(sums, turn, volume[item], first)
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _keep(sums, turn, volume, first) -> None:  # type: ignore[no-untyped-def]
+    """Write the mean over the views that see a cell; of those that few see, zero."""
+    real = volume.dtype.type
+    for k in range(len(volume)):
+        for j in range(sums.shape[0]):
+            for i in range(sums.shape[1]):
+                value, seen = sums[j, i, 0, k], sums[j, i, 1, k]
+                mean = value * (real(turn) / seen) if seen >= LEAST_SEEN * turn else real(0)
+                volume[k, first[0] + j, first[1] + i] = mean
