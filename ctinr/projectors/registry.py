@@ -201,6 +201,8 @@ BACKENDS: tuple[Backend, ...] = (
         devices=("cuda",),
         dtypes=(torch.float32,),
         adjoint_gap=0.2,
+        # Its backprojection is another one, and its textures have weights of eight bits.
+        other_model=(ParallelBeam, FanBeam),
         limits=_as_torch_radon,
     ),
 )
