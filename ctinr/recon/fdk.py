@@ -64,9 +64,9 @@ def fdk(
     TypeError
         If A is not a projector of a cone beam or y not a tensor of floating-point numbers.
     ValueError
-        If y does not fit A, is empty or not finite, the window is unknown, the cut-off outside
-        (0, 1], or the views leave lines unseen: too short an arc, or too low a detector for the
-        pitch of a helix.
+        If y does not fit A, is empty or not finite, the window or the kernel is unknown, the
+        cut-off outside (0, 1], or the views leave lines unseen: too short an arc, or too low a
+        detector for the pitch of a helix.
 
     References
     ----------
@@ -149,8 +149,8 @@ def backproject_cone(
     BackendUnavailable
         If the kernel that was asked for cannot run there.
     ValueError
-        If there is no such kernel, the sinogram does not have the shape of the geometry, the grid has not three axes, or the
-        detector is too low for the pitch of a helix.
+        If there is no such kernel, the sinogram does not have the shape of the geometry, the grid
+        has not three axes, or the detector is too low for the pitch of a helix.
     """
     checks.trailing_shape(sinogram, "sinogram", shape=geometry.shape, what="the geometry")
     checks.require(len(grid.shape) == 3, "grid", "have three axes", repr(grid.shape))

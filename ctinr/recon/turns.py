@@ -43,6 +43,13 @@ class Turns:
 
     @classmethod
     def of(cls, geometry: ConeBeam, grid: Grid) -> Turns:
+        """Return the parts of a circle's arc, or those of the turns of a helix around a slice.
+
+        Raises
+        ------
+        UnseenLines
+            If the detector is too low for the pitch of a helix.
+        """
         angles, pitch = np.asarray(geometry.angles), geometry.helical_pitch
         if not pitch:
             arc = Arc.of(geometry.angles)

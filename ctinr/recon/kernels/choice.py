@@ -14,7 +14,7 @@ from ctinr import checks
 
 KernelName = Literal["auto", "numba", "torch"]
 # In order of preference; the plain twin, which runs everywhere, is last.
-KERNELS = ("numba", "torch")
+KERNELS: tuple[KernelName, ...] = ("numba", "torch")
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -33,7 +33,7 @@ def obstacle(kernel: str, views: Tensor) -> str | None:
     return None
 
 
-def choose_kernel(kernel: KernelName, views: Tensor) -> str:
+def choose_kernel(kernel: KernelName, views: Tensor) -> KernelName:
     """Return the name of the engine that backprojects such views.
 
     Parameters

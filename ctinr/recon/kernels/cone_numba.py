@@ -8,8 +8,8 @@ A thread owns the cells of a few lines and gives them the views in their order: 
 same bits, whatever the number of threads. These lines see a narrow strip of each view, and a few
 views at a time, so that their strips stay in the cache for all of the lines.
 
-Rows are counted in fixed point, which costs two integer operations where the conversion of a
-floating-point number to its whole part and back costs twice as long as all else.
+Rows are counted in fixed point: a whole part and a fraction are then two operations on integers,
+where a floating-point number is converted there and back, which takes nearly twice the time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ FAST = {"contract", "nsz", "arcp", "reassoc"}
 
 def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor:
     """Return volumes (batch, z, y, x) from filtered views (batch, angle, v, u) on the CPU."""
-    columns = views.detach().transpose(-1, -2).contiguous().numpy()
     angles, detector = np.asarray(geometry.angles), geometry.detector
     frames = np.stack([np.cos(angles), np.sin(angles), geometry.heights()], axis=1)
     weights, slices = turns.table(grid.cell_centers(0))
@@ -41,9 +40,12 @@ def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> 
     rows, bins = ((float(detector.bin_centers(axis)[0]), detector.pitch[axis]) for axis in (0, 1))
     levels = float(grid.cell_centers(0)[0]), grid.spacing[0]
     places = np.ascontiguousarray(grid.cell_centers(1)), np.ascontiguousarray(grid.cell_centers(2))
-    given = frames, weights.astype(columns.dtype), slices
+    geometries = beam, rows, bins, levels, places
     volume = torch.empty((len(views), *grid.shape), dtype=views.dtype)
-    _backproject(columns, given, (beam, rows, bins, levels, places), turns.length, volume.numpy())
+    for item, result in zip(views.detach(), volume.numpy(), strict=True):
+        columns = item.transpose(-1, -2).contiguous().numpy()
+        given = frames, slices, weights.astype(columns.dtype)
+        _backproject(columns, given, geometries, turns.length, result)
     return volume
 
 
@@ -73,16 +75,14 @@ def _seen(bins, line, slices, num_rows) -> Any:  # type: ignore[no-untyped-def]
 def _interpolate(view, place, factor, rows, column) -> None:  # type: ignore[no-untyped-def]
     """Fill rows of a column between two of a view, times a factor; beyond the view are zeros."""
     left = math.floor(place)
-    part, real = place - left, view.dtype.type
-    near = real(factor * (1 - part)) if 0 <= left < len(view) else real(0)
-    far = real(factor * part) if -1 <= left < len(view) - 1 else real(0)
-    first, last = rows
-    one = view[min(max(left, 0), len(view) - 1)][first:last]
-    other = view[min(max(left + 1, 0), len(view) - 1)][first:last]
+    part, real, num_bins = place - left, view.dtype.type, len(view)
+    near = real(factor * (1 - part)) if 0 <= left < num_bins else real(0)
+    far = real(factor * part) if -1 <= left < num_bins - 1 else real(0)
+    one, other = min(max(left, 0), num_bins - 1), min(max(left + 1, 0), num_bins - 1)
+    one, other, (first, last) = np.uint64(one), np.uint64(other), rows
     # Column 1 is row 0: cells within half a bin of the ends take the outermost row.
-    inner = column[first + 1 : last + 1]
-    for row in range(last - first):
-        inner[row] = near * one[row] + far * other[row]
+    for row in range(np.uint64(first), np.uint64(last)):
+        column[row + np.uint64(1)] = near * view[one, row] + far * view[other, row]
     if first == 0:
         column[0] = column[1]
     if last == view.shape[1]:
@@ -90,11 +90,9 @@ def _interpolate(view, place, factor, rows, column) -> None:  # type: ignore[no-
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _give(column, start, slope, weights, sums) -> None:  # type: ignore[no-untyped-def]
+def _give(column, bits, line, weights, sums) -> None:  # type: ignore[no-untyped-def]
     """Add to cells of a line what a column has for them, and how much of the turn saw them."""
-    (volume, seen), real = sums, column.dtype.type
-    # As many bits for the fraction as the number of rows leaves.
-    bits = 61 - math.ceil(math.log2(len(column)))
+    (start, slope), (volume, seen), real = line, sums, column.dtype.type
     one = np.int64(1) << bits
     fraction, unit = one - 1, real(1.0 / one)
     row, step = np.int64(start * one), np.int64(min(slope, float(len(column))) * one)
@@ -109,9 +107,9 @@ def _give(column, start, slope, weights, sums) -> None:  # type: ignore[no-untyp
 
 
 @njit(fastmath=FAST, error_model="numpy")
-def _view(view, given, geometry, place, sums, column) -> None:  # type: ignore[no-untyped-def]
+def _view(view, given, geometry, place, sums, ruler) -> None:  # type: ignore[no-untyped-def]
     """Give one view to one line of cells."""
-    frame, slices, weights = given
+    (frame, slices, weights), (column, bits) = given, ruler
     beam, rows, bins, (first_height, spacing) = geometry
     shadow, length = _shadow(frame, beam, place[0], place[1])
     if not length > 0:
@@ -122,40 +120,42 @@ def _view(view, given, geometry, place, sums, column) -> None:  # type: ignore[n
         return
     slope = spacing / (depth * rows[1])
     start = (low * spacing - above) / (depth * rows[1]) - rows[0] / rows[1] + 1
-    needed = int(start) - 1, int(start + slope * (high - 1 - low)) + 1
+    # One more than the last cell needs, lest the sum of rounded steps is beyond it.
+    needed = int(start) - 1, int(start + slope * (high - 1 - low)) + 2
     needed = max(0, min(needed[0], num_rows - 1)), min(num_rows, needed[1])
     factor, volume, seen = (beam[0] / length) ** 2, sums[0], sums[1]
     _interpolate(view, (shadow - bins[0]) / bins[1], factor, needed, column)
-    _give(column, start, slope, weights[low:high], (volume[low:high], seen[low:high]))
+    sums = volume[low:high], seen[low:high]
+    _give(column, bits, (start, slope), weights[low:high], sums)
 
 
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
 def _backproject(columns, given, geometry, turn, volume) -> None:  # type: ignore[no-untyped-def]
-    """Fill volumes (batch, z, y, x) from columns (batch, angle, u, v)."""
-    (frames, weights, slices), (beam, rows, bins, levels, (y, x)) = given, geometry
-    _, num_slices, height, width = volume.shape
+    """Fill a volume (z, y, x) from columns (angle, u, v)."""
+    (frames, slices, weights), (beam, rows, bins, levels, (y, x)) = given, geometry
+    num_slices, height, width = volume.shape
     across = (width + LINES - 1) // LINES
-    tiles = (height + LINES - 1) // LINES * across
-    for job in prange(len(volume) * tiles):
-        item, tile = job // tiles, job % tiles
+    for tile in prange((height + LINES - 1) // LINES * across):
         first = tile // across * LINES, tile % across * LINES
         size = min(LINES, height - first[0]), min(LINES, width - first[1])
         sums = np.zeros((size[0], size[1], 2, num_slices), columns.dtype)
-        column = np.empty(columns.shape[3] + 2, columns.dtype)
+        column = np.empty(columns.shape[2] + 2, columns.dtype)
+        # As many bits for the fraction of a row as their number leaves.
+        bits = 61 - math.ceil(math.log2(len(column)))
         for begin in range(0, len(frames), VIEWS):
             for j in range(size[0]):
                 for i in range(size[1]):
                     place = y[first[0] + j], x[first[1] + i]
                     for view in range(begin, min(begin + VIEWS, len(frames))):
                         _view(
-                            columns[item, view],
+                            columns[view],
                             (frames[view], slices[view], weights[view]),
                             (beam, rows, bins, levels),
                             place,
                             sums[j, i],
-                            column,
+                            (column, bits),
                         )
-        _keep(sums, turn, volume[item], first)
+        _keep(sums, turn, volume, first)
 
 
 @njit(fastmath=FAST, error_model="numpy")

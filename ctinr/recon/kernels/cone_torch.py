@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, pad
 
 from ctinr.geometry import ConeBeam, Grid
 from ctinr.recon.turns import LEAST_SEEN, Turns, seen_slices
@@ -21,6 +21,9 @@ CELLS = 1 << 22
 
 def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor:
     """Return volumes (batch, z, y, x) from filtered views (batch, angle, v, u)."""
+    if views.shape[-1] == 1:
+        # To `grid_sample` everything is in the only column that there is.
+        views = pad(views, (0, 1))
     slices = max(1, CELLS // math.prod(grid.shape[1:]))
     parts = [
         _slab(views, geometry, grid[first : first + slices], turns)
@@ -34,7 +37,7 @@ def _slab(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor
     heights, num_cells = grid.cell_centers(0), math.prod(grid.shape[1:])
     volume = views.new_zeros(len(views), grid.shape[0], num_cells)
     seen = views.new_zeros(grid.shape[0], num_cells)
-    (num_rows, num_bins), v_pitch = geometry.detector.shape, geometry.detector.pitch[0]
+    (num_rows, num_bins), v_pitch = views.shape[-2:], geometry.detector.pitch[0]
     first_row, raised = geometry.detector.bin_centers(0)[0], geometry.heights()
     last = views.new_tensor([num_bins - 1, num_rows - 1])
     for view, chosen, weights in turns.weights(heights):
