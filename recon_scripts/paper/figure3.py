@@ -1,8 +1,8 @@
 """Figure 3: of univariate interpolants at several scales, the one of least norm errs least.
 
 For each of three functions, and each seed, networks of five scales are fitted together to samples
-at random places of [-1, 1] and at its ends. The table says which had the least variation norm at equal misfit, and
-which the least error where nothing was sampled.
+at random places of [-1, 1] and at its ends. The table says which had the least variation norm at
+equal misfit, and which the least error where nothing was sampled.
 """
 
 from __future__ import annotations
