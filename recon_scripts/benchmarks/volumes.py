@@ -1,7 +1,7 @@
 """Time the projectors of cone beams: circle, helix and tilted detector, one volume and eight.
 
-What memory they need beyond the volume and the sinogram is measured on one volume. FDK of one volume
-is timed with its compiled backprojection and with the plain one.
+What memory they need beyond the volume and the sinogram is measured on one volume. FDK of one
+volume is timed with its compiled backprojection and with the plain one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from ctinr.geometry import Beam, ConeBeam, Detector, Grid, VectorBeam, equal_angles
 from ctinr.projectors import Projector
 from ctinr.recon.fdk import fdk
+from ctinr.recon.kernels.choice import KernelName
 from ctinr.report.memory import measured_cost, peak_resident
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
 
@@ -89,7 +90,8 @@ def besides(A: Projector, volumes: torch.Tensor, sinograms: torch.Tensor) -> flo
 
 def seconds_of_fdk(A: Projector, sinograms: torch.Tensor, *, rounds: int) -> dict[str, Any]:
     """Return the seconds of one volume by FDK with either kernel, or "" where there is none."""
-    kernels, rate = {"fdk s": "numba", "fdk plain s": "torch"}, "1e9 updates a s, fdk"
+    kernels: dict[str, KernelName] = {"fdk s": "numba", "fdk plain s": "torch"}
+    rate = "1e9 updates a s, fdk"
     if not isinstance(A.geometry, ConeBeam):
         return dict.fromkeys((*kernels, rate), "")
     one = sinograms[0]
