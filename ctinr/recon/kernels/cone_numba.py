@@ -29,6 +29,9 @@ from ctinr.recon.turns import LEAST_SEEN, TIE, Turns
 LINES, VIEWS = 16, 8
 # nsz, contract, arcp, reassoc: no assumption about NaN or infinity, which must show in the result.
 FAST = {"contract", "nsz", "arcp", "reassoc"}
+# What is called for every line and view borrows its arrays: to count who holds them is an atomic
+# operation for each part of an array that is taken, on one number that all threads wait for.
+inner = njit(fastmath=FAST, error_model="numpy", _nrt=False)
 
 
 def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor:
@@ -49,7 +52,7 @@ def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> 
     return volume
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _shadow(frame, beam, y, x) -> Any:  # type: ignore[no-untyped-def]
     """Return where a line is seen, mm on the detector, and its distance from the source."""
     source, length, curved = beam
@@ -60,7 +63,7 @@ def _shadow(frame, beam, y, x) -> Any:  # type: ignore[no-untyped-def]
     return beside / away * length, away
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _seen(bins, line, slices, num_rows) -> Any:  # type: ignore[no-untyped-def]
     """Return the slices of a line that fall on the detector, as `seen_slices` does."""
     (first_row, pitch), (above, spacing, depth) = bins, line
@@ -71,7 +74,7 @@ def _seen(bins, line, slices, num_rows) -> Any:  # type: ignore[no-untyped-def]
     return low, max(low, high)
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _interpolate(view, place, factor, rows, column) -> None:  # type: ignore[no-untyped-def]
     """Fill rows of a column between two of a view, times a factor; beyond the view are zeros."""
     left = math.floor(place)
@@ -89,7 +92,7 @@ def _interpolate(view, place, factor, rows, column) -> None:  # type: ignore[no-
         column[last + 1] = column[last]
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _give(column, bits, line, weights, sums) -> None:  # type: ignore[no-untyped-def]
     """Add to cells of a line what a column has for them, and how much of the turn saw them."""
     (start, slope), (volume, seen), real = line, sums, column.dtype.type
@@ -106,7 +109,7 @@ def _give(column, bits, line, weights, sums) -> None:  # type: ignore[no-untyped
         seen[k] += weights[k]
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _view(view, given, geometry, place, sums, ruler) -> None:  # type: ignore[no-untyped-def]
     """Give one view to one line of cells."""
     (frame, slices, weights), (column, bits) = given, ruler
@@ -129,6 +132,17 @@ def _view(view, given, geometry, place, sums, ruler) -> None:  # type: ignore[no
     _give(column, bits, (start, slope), weights[low:high], sums)
 
 
+@inner
+def _views(columns, given, geometry, places, few, sums, ruler) -> None:  # type: ignore[no-untyped-def]
+    """Give a few views to some lines of cells."""
+    (frames, slices, weights), (y, x) = given, places
+    for j in range(len(y)):
+        for i in range(len(x)):
+            for view in range(few[0], few[1]):
+                frame = frames[view], slices[view], weights[view]
+                _view(columns[view], frame, geometry, (y[j], x[i]), sums[j, i], ruler)
+
+
 @njit(parallel=True, fastmath=FAST, error_model="numpy", cache=True)
 def _backproject(columns, given, geometry, turn, volume) -> None:  # type: ignore[no-untyped-def]
     """Fill a volume (z, y, x) from columns (angle, u, v)."""
@@ -142,23 +156,22 @@ def _backproject(columns, given, geometry, turn, volume) -> None:  # type: ignor
         column = np.empty(columns.shape[2] + 2, columns.dtype)
         # As many bits for the fraction of a row as their number leaves.
         bits = 61 - math.ceil(math.log2(len(column)))
+        places = y[first[0] : first[0] + size[0]], x[first[1] : first[1] + size[1]]
         for begin in range(0, len(frames), VIEWS):
-            for j in range(size[0]):
-                for i in range(size[1]):
-                    place = y[first[0] + j], x[first[1] + i]
-                    for view in range(begin, min(begin + VIEWS, len(frames))):
-                        _view(
-                            columns[view],
-                            (frames[view], slices[view], weights[view]),
-                            (beam, rows, bins, levels),
-                            place,
-                            sums[j, i],
-                            (column, bits),
-                        )
+            few = begin, min(begin + VIEWS, len(frames))
+            _views(
+                columns,
+                (frames, slices, weights),
+                (beam, rows, bins, levels),
+                places,
+                few,
+                sums,
+                (column, bits),
+            )
         _keep(sums, turn, volume, first)
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@inner
 def _keep(sums, turn, volume, first) -> None:  # type: ignore[no-untyped-def]
     """Write the mean over the views that see a cell; of those that few see, zero."""
     real = volume.dtype.type
