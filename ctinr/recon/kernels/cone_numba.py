@@ -31,7 +31,7 @@ LINES, VIEWS = 16, 8
 FAST = {"contract", "nsz", "arcp", "reassoc"}
 # What is called for every line and view borrows its arrays: to count who holds them is an atomic
 # operation for each part of an array that is taken, on one number that all threads wait for.
-inner = njit(fastmath=FAST, error_model="numpy", _nrt=False)
+inner = njit(fastmath=FAST, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
 
 
 def backproject(views: Tensor, geometry: ConeBeam, grid: Grid, turns: Turns) -> Tensor:
@@ -113,7 +113,7 @@ def _give(column, bits, line, weights, sums) -> None:  # type: ignore[no-untyped
 def _view(view, given, geometry, place, sums, ruler) -> None:  # type: ignore[no-untyped-def]
     """Give one view to one line of cells."""
     (frame, slices, weights), (column, bits) = given, ruler
-    beam, rows, bins, (first_height, spacing) = geometry
+    beam, rows, bins, (first_height, spacing), _ = geometry
     shadow, length = _shadow(frame, beam, place[0], place[1])
     if not length > 0:
         return
@@ -133,9 +133,9 @@ def _view(view, given, geometry, place, sums, ruler) -> None:  # type: ignore[no
 
 
 @inner
-def _views(columns, given, geometry, places, few, sums, ruler) -> None:  # type: ignore[no-untyped-def]
+def _views(columns, given, geometry, few, sums, ruler) -> None:  # type: ignore[no-untyped-def]
     """Give a few views to some lines of cells."""
-    (frames, slices, weights), (y, x) = given, places
+    (frames, slices, weights), (y, x) = given, geometry[-1]
     for j in range(len(y)):
         for i in range(len(x)):
             for view in range(few[0], few[1]):
@@ -159,15 +159,8 @@ def _backproject(columns, given, geometry, turn, volume) -> None:  # type: ignor
         places = y[first[0] : first[0] + size[0]], x[first[1] : first[1] + size[1]]
         for begin in range(0, len(frames), VIEWS):
             few = begin, min(begin + VIEWS, len(frames))
-            _views(
-                columns,
-                (frames, slices, weights),
-                (beam, rows, bins, levels),
-                places,
-                few,
-                sums,
-                (column, bits),
-            )
+            numbers, parts = (beam, rows, bins, levels, places), (frames, slices, weights)
+            _views(columns, parts, numbers, few, sums, (column, bits))
         _keep(sums, turn, volume, first)
 
 
