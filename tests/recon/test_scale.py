@@ -11,7 +11,9 @@ import torch
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, variation_norm
 from ctinr.operators import Identity, Observation, Select
+from ctinr.recon.fit import fit
 from ctinr.recon.optimizers import AdamOnly
+from ctinr.recon.penalties import VariationNorm
 from ctinr.recon.scale import select_scale
 
 GRID = Grid((200,), 0.01)
@@ -93,3 +95,17 @@ def test_what_was_never_reached_is_not_chosen() -> None:
 def test_bad_input(given, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         select_scale(Observation(Identity(GRID), torch.ones(200)), grid=GRID, **given)
+
+
+def test_the_norm_as_a_penalty_changes_the_fit() -> None:
+    data = samples()
+    norms = {}
+    for weight in (0.0, 1e-3):
+        network = BWReLU(width=40, depth=1, scale=6.0).build(
+            1, generator=torch.Generator().manual_seed(0)
+        )
+        given = {"iterations": 100, "optimizer": AdamOnly(1e-2), "penalty": VariationNorm(weight)}
+        record = fit(network, data, grid=GRID, **given).record
+        assert record["variation_norm"] == pytest.approx(variation_norm(network).item())
+        norms[weight] = record["variation_norm"]
+    assert norms[1e-3] < 0.8 * norms[0.0]
