@@ -10,7 +10,7 @@ so that a person who reads one knows which argument, which rule, what was seen a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,38 @@ def one_of(value: Any, argument: str, choices: Collection[Any]) -> Any:
     listed = ", ".join(repr(choice) for choice in choices)
     require(value in tuple(choices), argument, f"be one of {listed}", value)
     return value
+
+
+def able_kernel(
+    kernel: str, names: Sequence[str], obstacle: Callable[[str], str | None], *, task: str
+) -> str:
+    """Return the kernel that was asked for, or for "auto" the first of the names that is able.
+
+    Parameters
+    ----------
+    kernel
+        One of the names, or "auto".
+    names
+        In order of preference.
+    obstacle
+        From a name to why it is not able, as a sentence, or None if it is.
+    task
+        What it is to be able to do, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel.
+    BackendUnavailable
+        If it is not able; the message is the table of obstacles.
+    """
+    one_of(kernel, "kernel", ("auto", *names))
+    for name in names:
+        if kernel in ("auto", name) and obstacle(name) is None:
+            return name
+    rows = (f"\n  {name}: {obstacle(name) or 'can run'}" for name in names)
+    given = f"{kernel!r}. The kernels:" + "".join(rows)
+    raise BackendUnavailable(message("kernel", f"be able to {task}", given))
 
 
 def finite_values(values: Any, argument: str, remedy: str = "") -> None:

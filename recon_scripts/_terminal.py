@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,16 @@ def show_whole(table: Table) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, needed)
     console.print(table, crop=False)
+
+
+def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show rows that have the same entries, numbers with four digits, under a title."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console().print(table)
 
 
 def show_facts(title: str, facts: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ctinr import checks
-from ctinr.networks import hidden_matrices, other_parameters
+from ctinr.networks import Family, hidden_matrices, other_parameters
 from ctinr.recon.muon import Muon
 
 Optimizers = Callable[[nn.Module], Sequence[torch.optim.Optimizer]]
@@ -43,6 +43,11 @@ class MuonAdam:
     def __post_init__(self) -> None:
         checks.positive(self.matrix_rate, "matrix_rate")
         checks.positive(self.rate, "rate")
+
+    @classmethod
+    def of(cls, family: Family) -> MuonAdam:
+        """Return the optimisers at the rates that suit a family."""
+        return cls(matrix_rate=family.matrix_rate, rate=family.rate)
 
     def __call__(self, network: nn.Module) -> list[torch.optim.Optimizer]:
         """Return the two optimisers of a network; only Adam if it has no hidden matrices."""

@@ -63,8 +63,8 @@ class Recipe:
 
     def decided(self, weight: float, family: Family) -> Recipe:
         """Return the recipe with one weight, and an optimiser for a family unless it has one."""
-        rates = MuonAdam(matrix_rate=family.matrix_rate, rate=family.rate)
-        return replace(self, weights=(weight,), optimizer=self.optimizer or rates)
+        optimizer = self.optimizer or MuonAdam.of(family)
+        return replace(self, weights=(weight,), optimizer=optimizer)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -128,7 +128,7 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
         checks.positive(misfit, "misfit")
     networks = _ensemble(family, scales, seeds, axes=len(grid.shape))
     ledger = _Ledger(networks, several, checks.count(every, "every"))
-    optimizer = optimizer or MuonAdam(matrix_rate=family.matrix_rate, rate=family.rate)
+    optimizer = optimizer or MuonAdam.of(family)
     given = {"grid": grid, "iterations": iterations, "optimizer": optimizer}
     result = fit(networks, several, **given, observers=(ledger, *observers))
     misfits, curves = ledger.tables(len(scales), len(seeds))
@@ -156,6 +156,7 @@ class _Ledger(Watcher):
     every: int
     misfits: list[Tensor] = field(default_factory=list)
     norms: list[Tensor] = field(default_factory=list)
+    whole: Tensor | None = None
 
     def begin(self, iterations: int) -> None:
         """Write down the norms at the start."""
@@ -179,20 +180,19 @@ class _Ledger(Watcher):
     @torch.no_grad()
     def _misfits(self, image: Tensor) -> Tensor:
         """Return the relative residual of every member, of all observations together."""
-        nothing = torch.zeros_like(image)
-        sizes = [
-            torch.stack([_energy(each.residual(shown)) for each in self.observations]).sum(0)
-            for shown in (image, nothing)
-        ]
-        return (sizes[0] / sizes[1]).sqrt().cpu()
+        if self.whole is None:
+            # Of an image of zeros, which takes a projection and stays the same.
+            self.whole = self._energy(torch.zeros_like(image))
+        return (self._energy(image) / self.whole).sqrt().cpu()
+
+    def _energy(self, image: Tensor) -> Tensor:
+        """Return the squared residual of every member, of all observations together."""
+        residuals = [each.residual(image).double().flatten(1) for each in self.observations]
+        return torch.stack([residual.square().sum(1) for residual in residuals]).sum(0)
 
     def _norms(self) -> Tensor:
         norms = [variation_norm(network).detach() for network in self.networks.members()]
         return torch.stack(norms).double().cpu()
-
-
-def _energy(residual: Tensor) -> Tensor:
-    return residual.double().square().flatten(1).sum(1)
 
 
 def _ensemble(

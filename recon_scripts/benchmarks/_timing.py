@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import processor
+from recon_scripts._terminal import show_rows
 
 
 def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, float]:
@@ -48,12 +47,7 @@ def machine() -> dict[str, Any]:
 
 def publish(title: str, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Print rows as a table and write them, with the machine, to `out` as JSON."""
-    table = Table(title=title)
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console().print(table)
+    show_rows(title, rows)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{title.split(':', maxsplit=1)[0].replace(' ', '_').lower()}.json"
     path.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=2) + "\n")

@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 import phantoms
@@ -22,6 +20,7 @@ from ctinr.data import read_image
 from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import versions
 from ctinr.report.style import DPI
+from recon_scripts._terminal import show_rows
 
 Row = Mapping[str, Any]
 
@@ -78,12 +77,7 @@ def picture(path: Path | None, size: int) -> Tensor:
 def publish(result: Result, out: Path) -> None:
     """Print the table and write all files; the same result gives the same bytes."""
     checks.require(len(result.rows) > 0, "rows", "not be empty", "none")
-    table = Table(title=result.name)
-    for name in result.rows[0]:
-        table.add_column(name)
-    for row in result.rows:
-        table.add_row(*map(_text, row.values()))
-    Console().print(table)
+    show_rows(result.name, result.rows)
     out.mkdir(parents=True, exist_ok=True)
     ground = result.figure.get_facecolor()
     # Without the date, which would make every file another one.
@@ -97,7 +91,3 @@ def publish(result: Result, out: Path) -> None:
     whole = {"record": {**result.record, "versions": versions()}, "rows": list(result.rows)}
     text = json.dumps(whole, indent=2) + "\n"
     (out / f"{result.name}.json").write_text(text, encoding="utf-8")
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -102,12 +102,10 @@ def choose_kernel(
     BackendUnavailable
         If the kernel that was asked for cannot run there; the message is the table of obstacles.
     """
-    checks.one_of(kernel, "kernel", ("auto", *(row.name for row in KERNELS)))
-    device = torch.device(device)
-    for row in KERNELS:
-        if kernel in ("auto", row.name) and row.obstacle(device, *dtypes) is None:
-            return row
-    rule = f"be able to run on {device.type} in {', '.join(map(str, dict.fromkeys(dtypes)))}"
-    rows = (f"\n  {row.name}: {row.obstacle(device, *dtypes) or 'can run'}" for row in KERNELS)
-    given = f"{kernel!r}. The kernels:" + "".join(rows)
-    raise checks.BackendUnavailable(checks.message("kernel", rule, given))
+    device, rows = torch.device(device), {row.name: row for row in KERNELS}
+
+    def obstacle(name: str) -> str | None:
+        return rows[name].obstacle(device, *dtypes)
+
+    task = f"run on {device.type} in {', '.join(map(str, dict.fromkeys(dtypes)))}"
+    return rows[checks.able_kernel(kernel, tuple(rows), obstacle, task=task)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -50,14 +50,9 @@ def choose_kernel(kernel: KernelName, views: Tensor) -> KernelName:
     BackendUnavailable
         If the kernel that was asked for cannot run there; the message is the table of obstacles.
     """
-    checks.one_of(kernel, "kernel", ("auto", *KERNELS))
-    for name in KERNELS:
-        if kernel in ("auto", name) and obstacle(name, views) is None:
-            return name
-    rule = f"be able to backproject {views.dtype} on {views.device.type}"
-    rows = (f"\n  {name}: {obstacle(name, views) or 'can run'}" for name in KERNELS)
-    given = f"{kernel!r}. The kernels:" + "".join(rows)
-    raise checks.BackendUnavailable(checks.message("kernel", rule, given))
+    task = f"backproject {views.dtype} on {views.device.type}"
+    able = checks.able_kernel(kernel, KERNELS, lambda name: obstacle(name, views), task=task)
+    return cast(KernelName, able)
 
 
 def load_kernel(name: str) -> Callable[..., Tensor]:
