@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ctinr.networks.bspline import wavelet
 from ctinr.networks.kernels.choice import KernelName
@@ -96,7 +97,7 @@ class Gaussian(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return exp(-(scale * x)^2)."""
-        return torch.exp(-(self.scale * x).square())
+        return _without_traces(torch.exp(-(self.scale * x).square()))
 
     def extra_repr(self) -> str:
         """Return the parameter, for the printed network."""
@@ -104,18 +105,45 @@ class Gaussian(nn.Module):
 
 
 class Gabor(nn.Module):
-    """x -> exp(i omega x - |scale x|^2), from real or complex numbers to complex ones."""
+    """z -> exp(i omega z - |scale z|^2), from real or complex numbers to complex ones.
 
-    def __init__(self, omega: float, scale: float) -> None:
+    Complex numbers are pairs of real ones: along the last axis all real parts, then all imaginary
+    parts.
+
+    Parameters
+    ----------
+    omega, scale
+        Frequency of the wave and inverse width of the bump around it.
+    of_pairs
+        Whether the argument is complex.
+    """
+
+    def __init__(self, omega: float, scale: float, *, of_pairs: bool = False) -> None:
         super().__init__()
-        self.omega, self.scale = omega, scale
+        self.omega, self.scale, self.of_pairs = omega, scale, of_pairs
 
-    def forward(self, x: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
-        """Return exp(i omega x - |scale x|^2)."""
-        # |x|^2 without the root, whose derivative at zero would be NaN.
-        envelope = (x * x.conj()).real if x.is_complex() else x.square()
-        return torch.exp(1j * self.omega * x - self.scale**2 * envelope)
+    def forward(self, z: Float[Tensor, "*points numbers"]) -> Float[Tensor, "*points twice"]:
+        """Return exp(i omega z - |scale z|^2) as pairs.
+
+        For z = x + iy it has the modulus exp(-omega y - scale^2 (x^2 + y^2)) and the phase omega x.
+        """
+        x, y = z.chunk(2, dim=-1) if self.of_pairs else (z, None)
+        square = x * x if y is None else x * x + y * y
+        exponent = -(self.scale**2) * square
+        modulus = _without_traces((exponent if y is None else exponent - self.omega * y).exp())
+        phase = self.omega * x
+        return torch.cat([modulus * phase.cos(), modulus * phase.sin()], dim=-1)
 
     def extra_repr(self) -> str:
         """Return the parameters, for the printed network."""
-        return f"omega={self.omega}, scale={self.scale}"
+        pairs = ", of_pairs=True" if self.of_pairs else ""
+        return f"omega={self.omega}, scale={self.scale}{pairs}"
+
+
+def _without_traces(bumps: Tensor) -> Tensor:
+    """Return values of bumps no higher than one, those that no sum of them would notice as zeros.
+
+    Gradients multiply them from layer to layer, down to numbers that are too small to have all
+    their digits, with which processors are ten times slower.
+    """
+    return functional.threshold(bumps, torch.finfo(bumps.dtype).eps ** 1.5, 0.0)

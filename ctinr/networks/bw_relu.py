@@ -13,7 +13,7 @@ from ctinr import checks
 from ctinr.networks import initial
 from ctinr.networks.activations import Wavelet
 from ctinr.networks.coordinate import CoordinateNetwork
-from ctinr.networks.family import Family, check_layers, check_sizes
+from ctinr.networks.family import Family, check_layers
 from ctinr.networks.kernels.choice import KERNELS, KernelName
 from ctinr.networks.linear import Linear
 
@@ -91,11 +91,9 @@ class BWReLU(Family):
         """The scale of each layer."""
         return self.scale if isinstance(self.scale, tuple) else (self.scale,) * self.depth
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
         body: list[nn.Module] = []
         for layer, scale in enumerate(self.scales):
             if layer > 0 and self.linear_layers:

@@ -28,7 +28,6 @@ class Family(ABC):
     rate: ClassVar[float] = 2e-3
     matrix_rate: ClassVar[float] = 0.02
 
-    @abstractmethod
     def build(
         self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
     ) -> CoordinateNetwork:
@@ -49,12 +48,15 @@ class Family(ABC):
         TypeError, ValueError
             If axes or channels is not a whole number above zero.
         """
+        checks.count(axes, "axes")
+        checks.count(channels, "channels")
+        return self._built(axes, channels, generator)
 
-
-def check_sizes(axes: int, channels: int) -> None:
-    """Raise unless both are whole numbers above zero."""
-    checks.count(axes, "axes")
-    checks.count(channels, "channels")
+    @abstractmethod
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
+    ) -> CoordinateNetwork:
+        """Return a new network of so many axes and channels."""
 
 
 def check_layers(width: int, depth: int) -> None:

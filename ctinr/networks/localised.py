@@ -10,9 +10,9 @@ from torch import nn
 
 from ctinr import checks
 from ctinr.networks.activations import Gabor, Gaussian
-from ctinr.networks.complex_linear import ComplexLinear, RealAndImaginary
+from ctinr.networks.complex_linear import ComplexLinear
 from ctinr.networks.coordinate import CoordinateNetwork
-from ctinr.networks.family import Family, check_layers, check_sizes
+from ctinr.networks.family import Family, check_layers
 from ctinr.networks.linear import Linear
 
 
@@ -51,11 +51,9 @@ class Gauss(Family):
         check_layers(self.width, self.depth)
         checks.positive(self.scale, "scale")
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
         body: list[nn.Module] = []
         for layer in range(self.depth):
             inputs = axes if layer == 0 else self.width
@@ -103,16 +101,16 @@ class Wire(Family):
         checks.positive(self.omega, "omega")
         checks.positive(self.scale, "scale")
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
-        body: list[nn.Module] = [Linear(axes, self.width, generator=generator)]
+        body: list[nn.Module] = [
+            Linear(axes, self.width, generator=generator),
+            Gabor(self.omega, self.scale),
+        ]
         for _ in range(self.depth - 1):
-            body.append(Gabor(self.omega, self.scale))
             body.append(ComplexLinear(self.width, self.width, generator=generator))
-        body += [Gabor(self.omega, self.scale), RealAndImaginary()]
+            body.append(Gabor(self.omega, self.scale, of_pairs=True))
         # Re(w h + b) = Re w Re h - Im w Im h + Re b: a real layer on twice as many numbers.
         bound = self.width**-0.5
         outer = {"weight_bound": bound, "bias_bound": bound}

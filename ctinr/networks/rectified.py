@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ctinr import checks
 from ctinr.networks.coordinate import CoordinateNetwork
 from ctinr.networks.encodings import Encoding, FourierEncoding, HashEncoding, octaves
-from ctinr.networks.family import Family, check_layers, check_sizes
+from ctinr.networks.family import Family, check_layers
 from ctinr.networks.linear import Linear
 
 
@@ -51,11 +51,9 @@ class ReLU(Family):
         check_layers(self.width, self.depth)
         checks.one_of(self.skip, "skip", (False, True))
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
         body = _rectified((axes, self.width), self.depth, generator)
         output = Linear(self.width, channels, generator=generator)
         skip = Linear(axes, channels, generator=generator) if self.skip else None
@@ -111,11 +109,9 @@ class FourierFeatures(Family):
         checks.count(self.frequencies, "frequencies")
         checks.positive(self.bandwidth, "bandwidth")
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
         encoding = FourierEncoding(self._frequencies(axes, generator))
         return _encoded(encoding, (self.width, self.depth, channels), generator)
 
@@ -179,11 +175,9 @@ class HashGrid(Family):
         growth = (self.samples / self.coarsest) ** (1 / max(1, self.levels - 1))
         return tuple(round(self.coarsest * growth**level) for level in range(self.levels))
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
-        check_sizes(axes, channels)
         most = len(HashEncoding.PRIMES)
         checks.require(axes <= most, "axes", f"be at most {most} for hashed grids", axes)
         tables = {"axes": axes, "features": self.features, "size": self.entries}

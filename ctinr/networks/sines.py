@@ -12,7 +12,7 @@ from torch import nn
 from ctinr import checks
 from ctinr.networks.activations import Sine, VariableSine
 from ctinr.networks.coordinate import CoordinateNetwork
-from ctinr.networks.family import Family, check_layers, check_sizes
+from ctinr.networks.family import Family, check_layers
 from ctinr.networks.linear import Linear
 
 
@@ -57,10 +57,9 @@ class Siren(Family):
         checks.positive(self.omega_first, "omega_first")
         checks.positive(self.omega_hidden, "omega_hidden")
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
         omegas = (self.omega_first, *(self.depth - 1) * (self.omega_hidden,))
         sines = [Sine(omega) for omega in omegas]
         return _of_sines(sines, (axes, self.width, channels), generator=generator)
@@ -108,10 +107,9 @@ class Finer(Family):
         for name in ("omega_first", "omega_hidden", "first_bias"):
             checks.positive(getattr(self, name), name)
 
-    def build(
-        self, axes: int, channels: int = 1, *, generator: torch.Generator | None = None
+    def _built(
+        self, axes: int, channels: int, generator: torch.Generator | None
     ) -> CoordinateNetwork:
-        """Return a new network (see `Family.build`)."""
         omegas = (self.omega_first, *(self.depth - 1) * (self.omega_hidden,))
         sines: list[Sine] = [VariableSine(omega) for omega in omegas]
         sizes, bound = (axes, self.width, channels), self.first_bias
@@ -127,7 +125,6 @@ def _of_sines(
 ) -> CoordinateNetwork:
     """Return the network of axes, width and channels with the initial values of `Siren`."""
     axes, width, channels = sizes
-    check_sizes(axes, channels)
     # The last sine's frequency is that of all hidden ones; a single layer has only its own.
     bound = math.sqrt(6 / width) / sines[-1].omega
     body: list[nn.Module] = [

@@ -251,3 +251,33 @@ def test_an_ensemble_by_vmap_over_parameters() -> None:
 
     together = torch.func.vmap(evaluate)(stacked, buffers)
     torch.testing.assert_close(together, torch.stack([network(points) for network in networks]))
+
+
+def test_wire_is_a_network_of_complex_numbers() -> None:
+    family = Wire(width=6, depth=3, omega=5.0, scale=3.0)
+    network = family.build(2, generator=seeded(0)).double()
+    points = torch.rand(9, 2, dtype=torch.float64, generator=seeded(1)) * 2 - 1
+
+    def neuron(z: torch.Tensor) -> torch.Tensor:
+        return torch.exp(1j * family.omega * z - (family.scale * z.abs()) ** 2)
+
+    z = neuron(network.linears[0](points))
+    for layer in network.body[2::2]:
+        weight, bias = torch.view_as_complex(layer.weight), torch.view_as_complex(layer.bias)
+        z = neuron(z @ weight.T + bias)
+    expected = torch.cat([z.real, z.imag], dim=-1)
+    torch.testing.assert_close(network.features(points), expected, rtol=1e-12, atol=1e-14)
+    assert expected.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("family", [Gauss(width=64), Wire(width=64)], ids=repr)
+def test_bumps_far_away_are_zero_and_not_numbers_that_processors_are_slow_with(family) -> None:
+    network = family.build(2, generator=seeded(0))
+    points = torch.rand(500, 2, generator=seeded(1)) * 2 - 1
+    features = network.features(points)
+    network.output(features).square().mean().backward()
+    seen = [features.detach(), *(parameter.grad for parameter in network.parameters())]
+    for values in seen:
+        size = values.abs()
+        assert not ((size > 0) & (size < torch.finfo(torch.float32).tiny)).any()
+    assert (network.body[:2](points) == 0).any()
