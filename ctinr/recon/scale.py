@@ -18,7 +18,7 @@ from ctinr.networks import BWReLU, Ensemble, variation_norm
 from ctinr.operators import Observation
 from ctinr.recon.fit import fit
 from ctinr.recon.observers import Watcher
-from ctinr.recon.optimizers import MuonAdam, Optimizers
+from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, cosine
 from ctinr.recon.run import Observer, Step
 
 SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)
@@ -73,6 +73,7 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
     iterations: int = 300,
     misfit: float | None = None,
     optimizer: Optimizers | None = None,
+    schedule: Schedule = cosine,
     every: int = 5,
     observers: Sequence[Observer] = (),
 ) -> ScaleChoice:
@@ -101,6 +102,8 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
         level of the noise where it is known. If None, the least that all networks have reached.
     optimizer : callable, optional
         From the ensemble to its optimisers; if None, Muon and Adam at the rates of the family.
+    schedule : callable
+        As for `fit`.
     every : int
         Steps between two looks at misfits and norms.
     observers : sequence of Observer
@@ -129,8 +132,8 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
     networks = _ensemble(family, scales, seeds, axes=len(grid.shape))
     ledger = _Ledger(networks, several, checks.count(every, "every"))
     optimizer = optimizer or MuonAdam.of(family)
-    given = {"grid": grid, "iterations": iterations, "optimizer": optimizer}
-    result = fit(networks, several, **given, observers=(ledger, *observers))
+    given = {"grid": grid, "iterations": iterations, "schedule": schedule}
+    result = fit(networks, several, **given, optimizer=optimizer, observers=(ledger, *observers))
     misfits, curves = ledger.tables(len(scales), len(seeds))
     target = float(misfits.min(axis=-1).max()) if misfit is None else misfit
     norms = [_mean_at(target, *both) for both in zip(misfits, curves, strict=True)]

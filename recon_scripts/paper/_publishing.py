@@ -63,6 +63,13 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, help="a picture (default: the Shepp-Logan phantom)")
 
 
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses between the corrected setting and that of the paper's code."""
+    described = "corrected, or as in the code of the paper, with what it gets wrong"
+    choices = ("standard", "paper")
+    parser.add_argument("--protocol", choices=choices, default="standard", help=described)
+
+
 def picture(path: Path | None, size: int) -> Tensor:
     """Return a picture scaled to [0, 1]: a file's, or a phantom's of so many cells."""
     if path is None:

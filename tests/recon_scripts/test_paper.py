@@ -10,10 +10,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from recon_scripts.paper import figure1, figure2, figure3, figure5, figure7
+from recon_scripts.paper import figure1, figure2, figure3, figure4, figure5, figure7
 from recon_scripts.paper._publishing import Result, publish
 
-SCRIPTS = (figure1, figure2, figure3, figure5, figure7)
+SCRIPTS = (figure1, figure2, figure3, figure4, figure5, figure7)
 
 
 def run(script, out, monkeypatch, *arguments: str) -> None:
