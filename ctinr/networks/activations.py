@@ -26,7 +26,7 @@ class Wavelet(nn.Module):
 
     def __init__(self, scale: float, *, learned: bool = False, kernel: KernelName = "auto") -> None:
         super().__init__()
-        self.scale: float | Tensor = nn.Parameter(torch.tensor(scale)) if learned else scale
+        self.scale: float | Tensor = nn.Parameter(torch.tensor(float(scale))) if learned else scale
         self.kernel: KernelName = kernel
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -53,7 +53,7 @@ class Wavelet(nn.Module):
     def hold_scale(self) -> None:
         """Keep the scale as a buffer, so that networks that differ in it can be stacked."""
         if not isinstance(self.scale, Tensor):
-            value = torch.tensor(self.scale)
+            value = torch.tensor(float(self.scale))
             del self.scale
             self.register_buffer("scale", value)
 

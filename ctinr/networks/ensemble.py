@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -70,11 +70,17 @@ class Ensemble(nn.Module):
 
     def forward(self, points: Float[Tensor, "*points axes"]) -> Float[Tensor, "*points members"]:
         """Return the values of all members at the points."""
+        return self.each(lambda network: network(points), out_axis=-1).squeeze(-2)
+
+    def each(self, function: Callable[[CoordinateNetwork], Tensor], *, out_axis: int = 0) -> Tensor:
+        """Return what a function gives for every member, in one computation, along a new axis."""
+        applied = _Applied(self.layout, function)
 
         def value(state: dict[str, Tensor]) -> Tensor:
-            return torch.func.functional_call(self.layout, state, (points,))
+            named = {f"network.{name}": tensor for name, tensor in state.items()}
+            return torch.func.functional_call(applied, named, ())
 
-        return torch.func.vmap(value, out_dims=-1)(self._state()).squeeze(-2)
+        return torch.func.vmap(value, out_dims=out_axis)(self._state())
 
     def member(self, index: int) -> CoordinateNetwork:
         """Return a copy of one of the networks.
@@ -99,6 +105,20 @@ class Ensemble(nn.Module):
         """Return parameters and buffers under the names that a member has for them."""
         both = {**dict(self.stacked.items()), **dict(self.named_buffers(recurse=False))}
         return {name.replace(DOT, "."): value for name, value in both.items()}
+
+
+class _Applied(nn.Module):
+    """A function of a network as a module, whose parameters can be exchanged."""
+
+    def __init__(
+        self, network: CoordinateNetwork, function: Callable[[CoordinateNetwork], Tensor]
+    ) -> None:
+        super().__init__()
+        self.network, self.function = network, function
+
+    def forward(self) -> Tensor:
+        """Return the value of the function."""
+        return self.function(self.network)
 
 
 def _check_alike(networks: Sequence[CoordinateNetwork]) -> None:

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from ctinr import checks
 from ctinr.networks.activations import Wavelet
 from ctinr.networks.coordinate import CoordinateNetwork
+from ctinr.networks.ensemble import Ensemble
 from ctinr.networks.linear import Linear
 
 # The total variation of psi': its jumps, which are the weights of its seven ReLUs.
 VARIATION_OF_THE_SLOPE = 16.0
 
 
-def variation_norm(network: nn.Module) -> Float[Tensor, ""]:
+def variation_norm(network: nn.Module) -> Float[Tensor, "*members"]:
     """Return the variation norm of a network of wavelets or ReLUs, differentiable in its weights.
 
     A layer with rows w_k of the matrix before it and columns v_k of the matrix after it counts ::
@@ -29,7 +30,8 @@ def variation_norm(network: nn.Module) -> Float[Tensor, ""]:
     matrix after the last. For one hidden layer, one coordinate and one channel this is the
     total variation of the derivative f' on the line, exactly so if no two kinks coincide: the
     16 is the total variation of psi', the weights of whose seven ReLUs are
-    (1, 8, 23, 32, 23, 8, 1) / 6. An affine skip connection counts nothing.
+    (1, 8, 23, 32, 23, 8, 1) / 6. An affine skip connection counts nothing. An `Ensemble` has one
+    norm for each of its members.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def variation_norm(network: nn.Module) -> Float[Tensor, ""]:
     -----
     Proposition 3.2 of J. Shenouda, Y. Zhou, R. Nowak, ICML 2024, doi:10.48550/arXiv.2406.02529.
     """
+    if isinstance(network, Ensemble):
+        return network.each(variation_norm)
     terms = [
         _slope_variation(layer) * _path_norm(before.weight, after.weight)
         for before, layer, after in activated_layers(network, (Wavelet, nn.ReLU))
@@ -50,7 +54,8 @@ def variation_norm(network: nn.Module) -> Float[Tensor, ""]:
 
 def has_variation_norm(network: nn.Module) -> bool:
     """Return whether `variation_norm` is defined for a network."""
-    return bool(_found(network, (Wavelet, nn.ReLU)))
+    one = network.layout if isinstance(network, Ensemble) else network
+    return bool(_found(one, (Wavelet, nn.ReLU)))
 
 
 def activated_layers(

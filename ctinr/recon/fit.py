@@ -126,11 +126,11 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     return replace(result, image=render_grid(network, grid), record=record)
 
 
-def norm_record(network: nn.Module) -> dict[str, float]:
+def norm_record(network: nn.Module) -> dict[str, float | list[float]]:
     """Return the variation norm of a network for the record of its fit; nothing if it has none."""
     if not has_variation_norm(network):
         return {}
-    return {"variation_norm": float(variation_norm(network).detach())}
+    return {"variation_norm": variation_norm(network).detach().tolist()}
 
 
 def apply_precision(network: nn.Module, precision: Precision) -> str:

@@ -55,7 +55,7 @@ class TotalVariation:
 
 @dataclass(frozen=True)
 class VariationNorm:
-    """The variation norm of the network: ``weight · variation_norm(network)``.
+    """The variation norm of the network: ``weight · variation_norm(network)``; of many, their sum.
 
     Parameters
     ----------
@@ -74,4 +74,4 @@ class VariationNorm:
 
     def __call__(self, image: Tensor, *, grid: Grid, network: nn.Module) -> Tensor:
         """Return the weighted norm, whose gradient is one in the parameters."""
-        return self.weight * variation_norm(network)
+        return self.weight * variation_norm(network).sum()

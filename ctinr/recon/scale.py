@@ -194,8 +194,7 @@ class _Ledger(Watcher):
         return torch.stack([residual.square().sum(1) for residual in residuals]).sum(0)
 
     def _norms(self) -> Tensor:
-        norms = [variation_norm(network).detach() for network in self.networks.members()]
-        return torch.stack(norms).double().cpu()
+        return variation_norm(self.networks).detach().double().cpu()
 
 
 def _ensemble(

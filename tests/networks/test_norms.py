@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ctinr.networks import (
     BWReLU,
     CoordinateNetwork,
+    Ensemble,
     FourierFeatures,
     Linear,
     ReLU,
@@ -155,3 +156,20 @@ def test_one_hidden_layer_has_the_same_norm_as_relus() -> None:
 def test_only_wavelets_are_rewritten() -> None:
     with pytest.raises(TypeError, match="`network` must be a CoordinateNetwork of linear layers"):
         to_relu(ReLU(width=4).build(1))
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_an_ensemble_has_a_norm_for_each_of_its_members(learned: bool) -> None:
+    families = [BWReLU(width=9, depth=2, scale=scale, learned_scale=learned) for scale in (1, 3, 5)]
+    networks = [
+        family.build(2, generator=torch.Generator().manual_seed(seed))
+        for seed, family in enumerate(families)
+    ]
+    ensemble = Ensemble(networks)
+    assert has_variation_norm(ensemble)
+    norms = variation_norm(ensemble)
+    torch.testing.assert_close(norms, torch.stack([variation_norm(each) for each in networks]))
+    norms.sum().backward()
+    variation_norm(networks[1]).backward()
+    expected = networks[1].body[0].weight.grad
+    torch.testing.assert_close(ensemble.stacked["body/0/weight"].grad[1], expected)
