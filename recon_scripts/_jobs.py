@@ -75,6 +75,8 @@ def run_all(scan: Scan, jobs: Sequence[Job], task: Task, *, display: Display) ->
             outcome.interrupted = row.interrupted
             if row.reconstruction.stopped_by == OUT_OF_TIME:
                 outcome.troubles.append(out_of_time(job, task))
+            if row.reconstruction.diverged:
+                outcome.troubles.append(divergence(job, row.reconstruction.stopped_by))
         except KeyboardInterrupt:
             outcome.interrupted = True
         except FAILURES as error:
@@ -104,6 +106,11 @@ def out_of_time(job: Job, task: Task) -> str:
         f"{job.label} was ended by the time budget of {budget}: it is shown as far as it got, its "
         "parameters chosen among those that had been tried."
     )
+
+
+def divergence(job: Job, reason: str) -> str:
+    """Return in a sentence that a method went wrong, and what is shown of it."""
+    return f"{job.label} was ended because its {reason}: shown is its last good image."
 
 
 def run_job(scan: Scan, job: Job, task: Task, *, display: Display) -> Row:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from recon_scripts._interrupts import interruptible
 
-USER_ERROR, INTERRUPTED = 2, 130
+FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 TRACEBACK = "CTINR_TRACEBACK"
 
 
@@ -96,6 +96,13 @@ def show_comparison(comparison: Any, folder: Path) -> None:
     if (Path(folder) / "report.html").exists():
         say(f"Report: {Path(folder) / 'report.html'}")
     say(f"Images and numbers: {', '.join(others(folder))} in {folder}", style="dim")
+
+
+def exit_code(comparison: Any) -> int:
+    """Return the exit code of a comparison that was written."""
+    if comparison.record["interrupted"]:
+        return INTERRUPTED
+    return FAILED if any(row.reconstruction.diverged for row in comparison.rows) else 0
 
 
 def show_whole(table: Table) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recon_scripts._interrupts import undisturbed
 from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
-from recon_scripts._terminal import INTERRUPTED, command, show_comparison
+from recon_scripts._terminal import command, exit_code, show_comparison
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def main(config: Compare) -> int:
         with display.stage("Writing the report"), undisturbed():
             write_comparison(folder, comparison)
     show_comparison(comparison, out)
-    return INTERRUPTED if comparison.record["interrupted"] else 0
+    return exit_code(comparison)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from recon_scripts._interrupts import undisturbed
 from recon_scripts._options import Described, MethodOptions, OutputOptions
-from recon_scripts._terminal import INTERRUPTED, command, say, show_comparison
+from recon_scripts._terminal import command, exit_code, say, show_comparison
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def main(config: Demo) -> int:
         with display.stage("Writing the report"), undisturbed():
             write_comparison(folder, comparison)
     show_comparison(comparison, out)
-    return INTERRUPTED if comparison.record["interrupted"] else 0
+    return exit_code(comparison)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recon_scripts._interrupts import undisturbed
 from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
-from recon_scripts._terminal import INTERRUPTED, command, show_comparison
+from recon_scripts._terminal import command, exit_code, show_comparison
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def main(config: Reconstruct) -> int:
             write_metrics(folder / "metrics.json", result)
             write_figures(folder / "figures", result)
     show_comparison(result, out)
-    return INTERRUPTED if result.record["interrupted"] else 0
+    return exit_code(result)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,16 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import bf16_is_fast, has_variation_norm, set_product_dtype, variation_norm
 from ctinr.operators import Observation
+from ctinr.recon.last_good import LastGood
 from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
 from ctinr.recon.penalties import Penalty
-from ctinr.recon.run import Observer, Reconstruction, Step, run
+from ctinr.recon.run import BECAME, Diverged, Observer, Reconstruction, Step, run
 from ctinr.recon.stages import Splitting, Stage, render_grid
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -34,6 +35,7 @@ def fit_steps(
     stages: Sequence[Stage | Splitting],
     *,
     optimizer: Optimizers = MUON_ADAM,
+    last_good: LastGood | None = None,
 ) -> Iterator[Step]:
     """Yield one step an iteration, through all stages; the image of a step is on its grid.
 
@@ -43,10 +45,11 @@ def fit_steps(
 
     Raises
     ------
-    FloatingPointError
-        If the loss is no longer finite.
+    Diverged
+        If the loss is no longer finite, a FloatingPointError; the network then has the parameters
+        of the last step that was yielded. `last_good`, which is one of the network, keeps them.
     """
-    index = 0
+    index, last_good = 0, last_good or LastGood(network)
     for stage in stages:
         evaluate = stage.evaluator(network)
         optimizers = optimizer(network)
@@ -61,10 +64,15 @@ def fit_steps(
             for each_optimizer in optimizers:
                 each_optimizer.zero_grad()
             loss.backward()
+            index += 1
+            value = loss.item()
+            if not math.isfinite(value):
+                last_good.restore()
+                raise _diverged(value, index)
+            last_good.keep()
             for each_optimizer in optimizers:
                 each_optimizer.step()
-            index += 1
-            yield Step(index, _finite(loss, index), image)
+            yield Step(index, value, image)
 
 
 def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
@@ -109,21 +117,39 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     -------
     Reconstruction
         With the image after the last update; its record has the variation norm of a network that
-        has one.
+        has one. A loss that is no longer finite ends the fit: image and network are those of the
+        last finite one, and `stopped_by` says so.
 
     Raises
     ------
     FloatingPointError
-        If the loss is no longer finite.
+        If the first loss is not finite.
     """
     several = (observations,) if isinstance(observations, Observation) else tuple(observations)
     used = apply_precision(network, precision)
     stages = (Stage(grid, several, iterations, penalty, schedule),)
-    steps = fit_steps(network, stages, optimizer=optimizer)
+    last_good = LastGood(network)
+    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     result = run(steps, iterations, observers, method="fit", parameters=parameters)
-    record = MappingProxyType(norm_record(network))
-    return replace(result, image=render_grid(network, grid), record=record)
+    result = with_last_image(result, network, grid=grid, last_good=last_good)
+    return replace(result, record=MappingProxyType(norm_record(network)))
+
+
+def with_last_image(
+    result: Reconstruction, network: nn.Module, *, grid: Grid, last_good: LastGood
+) -> Reconstruction:
+    """Return the result of a run with the image after the last update, if that is finite.
+
+    If it is not, the network gets back the parameters from before that update.
+    """
+    image = render_grid(network, grid)
+    if bool(image.isfinite().all()):
+        return replace(result, image=image)
+    last_good.restore()
+    value = "nan" if bool(image.isnan().any()) else "inf"
+    reason = f"image{BECAME}{value} after iteration {result.iterations}"
+    return replace(result, image=render_grid(network, grid), stopped_by=reason)
 
 
 def norm_record(network: nn.Module) -> dict[str, float | list[float]]:
@@ -142,14 +168,10 @@ def apply_precision(network: nn.Module, precision: Precision) -> str:
     return "bfloat16" if short else "float32"
 
 
-def _finite(loss: Tensor, index: int) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        remedy = "Lower the learning rates, or look for outliers in the data."
-        raise FloatingPointError(
-            checks.message("loss", "stay finite", f"{value} at iteration {index}", remedy)
-        )
-    return value
+def _diverged(value: float, index: int) -> Diverged:
+    remedy = "Lower the learning rates, or look for outliers in the data."
+    told = checks.message("loss", "stay finite", f"{value} at iteration {index}", remedy)
+    return Diverged(told, f"loss{BECAME}{value} at iteration {index}")
 
 
 def _set_rates(

@@ -28,7 +28,14 @@ from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.fbp import fbp
-from ctinr.recon.fit import MUON_ADAM, apply_precision, fit_steps, norm_record
+from ctinr.recon.fit import (
+    MUON_ADAM,
+    apply_precision,
+    fit_steps,
+    norm_record,
+    with_last_image,
+)
+from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import check_data, slice_of
@@ -37,7 +44,6 @@ from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least, split_views
 from ctinr.recon.stages import Splitting, Stage
-from ctinr.recon.stages import render_grid as drawn
 
 # The error on withheld views has risen when it was least so many rounds ago, and by so much.
 PATIENCE, RISE = 10, 1.05
@@ -88,7 +94,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     ValueError
         If the data hold NaN or do not fit the operator.
     FloatingPointError
-        If the fit diverges.
+        If the fit diverges in its first step. Later on it ends with the last good network, and
+        `stopped_by` says so.
 
     References
     ----------
@@ -200,12 +207,14 @@ def fit_network(
             blind_rounds(recipe, blind, enough=judge.overfits),
             refit_rounds(recipe, whole, enough=judge.decides),
         ]
-    steps = fit_steps(network, stages, optimizer=recipe.optimizer or MUON_ADAM)
+    last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
+    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good)
     grid, watchers = task.whole.A.domain, () if hurry else task.observers
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     result = run(shown, sum(stage.iterations for stage in stages), watchers)
-    stopped_by = "interrupted" if hurry else result.stopped_by
-    image = _physical(drawn(network, grid), task.scale)
+    result = with_last_image(result, network, grid=grid, last_good=last_good)
+    stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
+    image = _physical(result.image, task.scale)
     return replace(result, image=image, stopped_by=stopped_by), judge.error
 
 

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ctinr import checks
 
+# What every reason says that is not the reader's wish but a number that is no longer finite.
+BECAME = " became "
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -34,6 +37,22 @@ class Step:
     loss: float
     image: Tensor
     gap: float | None = None
+
+
+class Diverged(FloatingPointError):
+    """The loss of a method is no longer finite, so there is no further step.
+
+    Parameters
+    ----------
+    message : str
+        What went wrong and what to do.
+    reason : str
+        The same in a few words, for `Reconstruction.stopped_by`.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Observer(Protocol):
@@ -68,7 +87,8 @@ class Reconstruction:
     iterations : int
         How many were run.
     stopped_by : str
-        Why it ended, in a few words: "iterations", "gap", "interrupted", …
+        Why it ended, in a few words: "iterations", "gap", "interrupted", … After a loss that was
+        no longer finite "loss became nan at iteration 37"; the image is then the last good one.
     seconds : float
         Wall time of the loop.
     method : str
@@ -88,6 +108,11 @@ class Reconstruction:
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+    @property
+    def diverged(self) -> bool:
+        """Whether it ended because a loss or the image was no longer finite."""
+        return BECAME in self.stopped_by
+
 
 def run(
     steps: Iterable[Step],
@@ -100,7 +125,8 @@ def run(
     """Drive a method for at most `iterations` steps and return what it reached.
 
     The only loop over iterations in the package. An interrupt from the keyboard ends it after the
-    last whole step, and what was reached is returned with ``stopped_by="interrupted"``.
+    last whole step, and what was reached is returned with ``stopped_by="interrupted"``. So does a
+    method that raises `Diverged`, with its reason.
 
     Parameters
     ----------
@@ -117,6 +143,8 @@ def run(
     ------
     KeyboardInterrupt
         If interrupted before the first step was finished: there is nothing to return.
+    Diverged
+        If the first step had no finite loss: there is nothing to return either.
     """
     checks.count(iterations, "iterations")
     begun = time.perf_counter()
@@ -132,6 +160,10 @@ def run(
         if last is None:
             raise
         reason = "interrupted"
+    except Diverged as error:
+        if last is None:
+            raise
+        reason = error.reason
     finally:
         for observer in observers:
             observer.end()

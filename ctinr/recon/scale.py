@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -115,7 +115,8 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
         If there are fewer than two scales or they do not rise, there is no seed, or no scale
         reaches the misfit.
     FloatingPointError
-        If the loss is no longer finite.
+        If the loss is no longer finite: networks that were ended by the trouble of one of them
+        are not to be compared.
 
     References
     ----------
@@ -134,6 +135,8 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
     optimizer = optimizer or MuonAdam.of(family)
     given = {"grid": grid, "iterations": iterations, "schedule": schedule}
     result = fit(networks, several, **given, optimizer=optimizer, observers=(ledger, *observers))
+    if result.diverged:
+        _refuse(result.stopped_by)
     misfits, curves = ledger.tables(len(scales), len(seeds))
     target = float(misfits.min(axis=-1).max()) if misfit is None else misfit
     norms = [_mean_at(target, *both) for both in zip(misfits, curves, strict=True)]
@@ -225,6 +228,11 @@ def _at(target: float, misfits: np.ndarray, norms: np.ndarray) -> float:
     high, low = (math.log(max(misfits[place], 1e-300)) for place in (after - 1, after))
     part = (high - math.log(target)) / (high - low)
     return float(norms[after - 1] + part * (norms[after] - norms[after - 1]))
+
+
+def _refuse(reason: str) -> NoReturn:
+    given, remedy = f"a fit whose {reason}", "Lower the learning rates, or leave out a scale."
+    raise FloatingPointError(checks.message("loss", "stay finite", given, remedy))
 
 
 def _check_reached(norms: Sequence[float], target: float, misfits: np.ndarray) -> None:

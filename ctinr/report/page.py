@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ctinr.recon.run import Reconstruction
 from ctinr.report import wording
 from ctinr.report.choices import spelled, spelled_choice
 from ctinr.report.comparison import Comparison
@@ -87,7 +88,7 @@ def _method(row: Row, comparison: Comparison) -> dict[str, Any]:
         "label": row.label,
         "color": color_of(row),
         "oracle": row.oracle,
-        "remark": REMARKS.get(row.reconstruction.stopped_by, ""),
+        "remark": _remark(row.reconstruction),
         "psnr": score,
         "ssim": f"{row.metrics['ssim']:.3f}" if "ssim" in row.metrics else "–",
         "rmse": wording.number(row.metrics["rmse"]) if "rmse" in row.metrics else "–",
@@ -118,11 +119,17 @@ def _parameters_text(row: Row) -> str:
     shown = list(run.parameters.items())[:PARAMETERS_SHOWN]
     parts = [f"{key.replace('_', ' ')} {spelled(value)}" for key, value in shown]
     if run.iterations:
-        why = ENDS.get(run.stopped_by, f"ended by {run.stopped_by}")
+        other = f"until the {run.stopped_by}" if run.diverged else f"ended by {run.stopped_by}"
+        why = ENDS.get(run.stopped_by, other)
         parts.append(f"{wording.counted(run.iterations, 'iteration')} ({why})")
     # What a run that was ended early shows may be a trial, which has not seen all views.
-    whose = "Last fit" if run.stopped_by in REMARKS else "Final fit, on all views"
+    whose = "Last fit" if _remark(run) else "Final fit, on all views"
     return f"{whose}: {'; '.join(parts)}." if parts else ""
+
+
+def _remark(run: Reconstruction) -> str:
+    """Return in a word or two why a run ended before it should, nothing if it did not."""
+    return "diverged" if run.diverged else REMARKS.get(run.stopped_by, "")
 
 
 def _best(rows: list[Row], score: Any) -> str:

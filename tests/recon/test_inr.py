@@ -13,6 +13,7 @@ from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import Judge, inr
 from ctinr.recon.observers import Curve, Watcher, relative_error
+from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
 from ctinr.recon.selection import withhold_views
@@ -170,6 +171,14 @@ def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
     assert np.isfinite(result.image.numpy()).all()
     # The fit was not judged; the trial was.
     assert result.record["withheld_error"] == result.record["choice"]["errors"][0]
+
+
+def test_a_fit_that_diverges_shows_its_last_good_image(scan):
+    A, y, _ = scan
+    recipe = Recipe(weights=(1e-5,), trial=3, warm=4, rounds=2, refit=1, optimizer=AdamOnly(1e30))
+    result = inr(A, y, family=FAMILY, recipe=recipe)
+    assert result.diverged and result.stopped_by.startswith("loss became ")
+    assert np.isfinite(result.image.numpy()).all() and np.isfinite(result.record["withheld_error"])
 
 
 def test_a_fit_whose_withheld_error_rises_is_ended():

@@ -178,6 +178,20 @@ def test_one_method_that_fails_does_not_take_the_others_with_it(run_compare, fak
     )
 
 
+def test_a_method_that_diverges_is_shown_with_a_note_and_its_own_exit_code(run_compare, fakes):
+    def lost(task):
+        return replace(iterative(task), stopped_by="loss became nan at iteration 3")
+
+    fakes("inr", lost)
+    code, folder = run_compare()
+    numbers = metrics_in(folder)
+    assert code == 1 and list(numbers["methods"]) == ["fbp", "tv", "inr"]
+    assert numbers["warnings"][0] == (
+        "Neural field was ended because its loss became nan at iteration 3: shown is its last "
+        "good image."
+    )
+
+
 def test_where_no_method_could_be_run_the_command_fails_and_writes_nothing(
     run_compare, fakes, capsys
 ):

@@ -187,6 +187,7 @@ def test_an_interrupted_method_is_called_so(compared, page_of):
         ("iterations", "Final fit, on all views: weight 0.01", ""),
         ("interrupted", "Last fit: weight 0.01", "interrupted"),
         ("time budget", "Last fit: weight 0.01", "out of time"),
+        ("loss became nan at iteration 37", "Last fit: weight 0.01", "diverged"),
     ],
 )
 def test_the_page_says_which_fit_is_shown(compared, stopped_by, whose, remark):

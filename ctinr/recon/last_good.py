@@ -1,0 +1,34 @@
+"""The parameters to go back to when a step has spoilt a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class LastGood:
+    """A copy of a network's parameters, from before the latest update.
+
+    It costs the memory of one more set of parameters, and a copy of them a step.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed by `restore` only.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._parameters = list(network.parameters())
+        self._copies = [parameter.detach().clone() for parameter in self._parameters]
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Copy the parameters as they are now."""
+        for copy, parameter in zip(self._copies, self._parameters, strict=True):
+            copy.copy_(parameter)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Give the network the parameters that were kept."""
+        for copy, parameter in zip(self._copies, self._parameters, strict=True):
+            parameter.copy_(copy)
