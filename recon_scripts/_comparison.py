@@ -107,5 +107,5 @@ def prepare(A: Projector, y: torch.Tensor) -> None:
 
 def command_line() -> list[str]:
     """Return the command as it would be typed, without the place where it is installed."""
-    name = Path(sys.argv[0]).stem
+    name = Path(sys.argv[0]).stem.replace("_", "-")
     return ["ctinr", *([] if name in ("ctinr", "cli") else [name]), *sys.argv[1:]]

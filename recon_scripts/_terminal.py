@@ -21,7 +21,7 @@ TRACEBACK = "CTINR_TRACEBACK"
 
 def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
     """Parse the command line into a config, run `main` and leave with its exit code."""
-    name = f"ctinr {Path(sys.argv[0]).stem}"
+    name = f"ctinr {Path(sys.argv[0]).stem.replace('_', '-')}"
     leave(lambda: main(parsed(config_type, name=name)))
 
 

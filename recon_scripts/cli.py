@@ -7,7 +7,18 @@ from typing import Annotated
 
 from tyro.conf import subcommand
 
-from recon_scripts import check, compare, demo, doctor, info, reconstruct, simulate
+from recon_scripts import (
+    check,
+    compare,
+    demo,
+    doctor,
+    fit_audio,
+    fit_image,
+    info,
+    reconstruct,
+    simulate,
+    upscale,
+)
 from recon_scripts._terminal import leave, parsed, say
 
 Command = (
@@ -18,6 +29,9 @@ Command = (
     | Annotated[doctor.Doctor, subcommand("doctor")]
     | Annotated[check.Check, subcommand("check")]
     | Annotated[demo.Demo, subcommand("demo")]
+    | Annotated[fit_image.FitImage, subcommand("fit-image")]
+    | Annotated[fit_audio.FitAudio, subcommand("fit-audio")]
+    | Annotated[upscale.Upscale, subcommand("upscale")]
 )
 MAINS = {
     compare.Compare: compare.main,
@@ -27,6 +41,9 @@ MAINS = {
     doctor.Doctor: doctor.main,
     check.Check: check.main,
     demo.Demo: demo.main,
+    fit_image.FitImage: fit_image.main,
+    fit_audio.FitAudio: fit_audio.main,
+    upscale.Upscale: upscale.main,
 }
 DESCRIPTION = "Tomographic reconstruction with coordinate networks, side by side with FBP and TV."
 

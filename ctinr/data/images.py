@@ -25,6 +25,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 SPLIT = 2
 # The largest line integral unless another is asked for: 0.7 % of the photons come through.
 PEAK = 5.0
+# Modes of Pillow whose colours are not red, green and blue.
+PROFILED = ("CMYK", "YCbCr", "HSV", "LAB")
 # What reading a damaged picture may end in.
 DAMAGE = (OSError, SyntaxError, EOFError, IndexError)
 
@@ -53,7 +55,7 @@ def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
         If it holds more than one picture or another number of channels.
     """
     path = existing(path)
-    values = _decoded(path)
+    values = decoded(path).astype(np.float64)
     if values.ndim == 3 and values.shape[-1] in (2, 4):
         values = values[..., :-1]
     if values.ndim == 3 and values.shape[-1] == 3:
@@ -169,14 +171,23 @@ def _checked(image: Any, *, nonnegative: bool) -> np.ndarray:
     return pixels
 
 
-def _decoded(path: Path) -> np.ndarray:
-    """Return the values of the file as they are stored, float64."""
+def decoded(path: Path, *, faithful: bool = False) -> np.ndarray:
+    """Return the values of a file, (y, x) or (y, x, channel), in the type that they are stored in.
+
+    Parameters
+    ----------
+    path : path
+        The picture; turned upright if it says that the camera was held otherwise.
+    faithful : bool
+        Whether transparent colours keep their transparency, as a last channel, and whether colours
+        that only a profile makes red, green and blue are refused instead of guessed.
+    """
     import PIL.Image
     import tifffile
 
     try:
         with readable(path), PIL.Image.open(path) as picture:
-            return _unpacked(picture, path)
+            return _unpacked(picture, path, faithful=faithful)
     except PermissionError:
         raise
     except PIL.Image.DecompressionBombError as error:
@@ -189,7 +200,7 @@ def _decoded(path: Path) -> np.ndarray:
         raise _damaged(path, error) from error
     try:
         # Floating-point and multi-channel TIFFs that Pillow does not know.
-        return np.asarray(tifffile.imread(path), dtype=np.float64)
+        return np.asarray(tifffile.imread(path))
     except (*DAMAGE, tifffile.TiffFileError) as error:
         raise _damaged(path, error) from error
 
@@ -199,9 +210,19 @@ def _damaged(path: Path, error: Exception) -> OSError:
     return OSError(checks.message("path", "name a whole picture", given, remedy))
 
 
-def _unpacked(picture: Any, path: Path) -> np.ndarray:
+def _unpacked(picture: Any, path: Path, *, faithful: bool) -> np.ndarray:
+    import PIL.ImageOps
+
     frames = getattr(picture, "n_frames", 1)
     checks.require(frames == 1, "path", "name one picture", f"'{path}' with {frames} of them")
-    if picture.mode in ("P", "PA", "CMYK", "YCbCr", "HSV", "LAB"):
+    picture = PIL.ImageOps.exif_transpose(picture)
+    if faithful:
+        rule = "name a picture in grey or in red, green and blue"
+        remedy = "Convert it with its colour profile first."
+        given = f"'{path}' in {picture.mode}"
+        checks.require(picture.mode not in PROFILED, "path", rule, given, remedy)
+        if "transparency" in picture.info or picture.mode == "PA":
+            picture = picture.convert("LA" if picture.mode in ("1", "L") else "RGBA")
+    if picture.mode in ("P", "PA", *PROFILED):
         picture = picture.convert("RGB")
-    return np.asarray(picture, dtype=np.float64)
+    return np.asarray(picture)

@@ -22,6 +22,9 @@ OURS = (
     "doctor.json",
     "report.html",
     "figures",
+    "estimate.npy",
+    "estimate.wav",
+    "network.pt",
     "*.png",
 )
 
