@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.data import Sound, read_sound
 from ctinr.data.sounds import write_sound
+from ctinr.networks import Family, Finer, Siren
 from recon_scripts._signals import Fit
 
 CHIRPS, TONES, LOUDEST = 3, 5, 0.9
-# Samples over which the first details of a BW-ReLU network of scale 1 reach.
-SAMPLES_A_SCALE = 64
+# What suits a BW-ReLU network of the default size, found on the sound that is made here.
+SAMPLES_A_SCALE, LARGEST_SCALE = 64, 60.0
+# Of the first sines of SIREN and FINER: the most is what SIREN's paper takes for sounds.
+OMEGA_A_SAMPLE, LARGEST_OMEGA = 0.5, 3000.0
 
 
 def synthetic_sound(*, seconds: float = 1.0, rate: int = 8000, seed: int = 0) -> Sound:
@@ -61,7 +65,14 @@ def snr(estimate: Tensor, data: Tensor) -> float:
 
 def scale_of(samples: int) -> float:
     """Return the scale of a BW-ReLU network for so many samples; see docs/signals.md."""
-    return max(1.0, samples / SAMPLES_A_SCALE)
+    return min(max(1.0, samples / SAMPLES_A_SCALE), LARGEST_SCALE)
+
+
+def suited(family: Family, samples: int) -> Family:
+    """Return a family whose first sines reach the pitches of so many samples, if it has any."""
+    if not isinstance(family, Siren | Finer):
+        return family
+    return replace(family, omega_first=max(1.0, min(samples * OMEGA_A_SAMPLE, LARGEST_OMEGA)))
 
 
 def write_fit(folder: Path, sound: Sound, fit: Fit) -> None:

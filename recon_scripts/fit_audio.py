@@ -42,13 +42,14 @@ def main(config: FitAudio) -> int:
     from ctinr.report import output_folder, wording
     from recon_scripts._progress import Display
     from recon_scripts._scans import named_after
-    from recon_scripts._sounds import load_sound, scale_of, snr, write_fit
+    from recon_scripts._sounds import load_sound, scale_of, snr, suited, write_fit
 
     out = config.out or named_after(config.sound, "fit")
     with Display() as display, output_folder(out, overwrite=config.overwrite) as folder:
         sound = load_sound(config.sound, smoke=config.smoke, seconds=SMOKE_SECONDS)
         data, grid = sound.scaled(), Grid(sound.values.shape[-1:])
-        family = family_of(config, scale=scale_of(grid.shape[0]), samples=grid.shape[0])
+        num = grid.shape[0]
+        family = suited(family_of(config, scale=scale_of(num), samples=num), num)
         task = Task.of(Observation(Identity(grid), data), family, config, zero=0.0, unit=sound.peak)
         fit = Fit.of(task, display)
         with display.stage("Writing the result"), undisturbed():

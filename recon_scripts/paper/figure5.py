@@ -6,92 +6,15 @@ against the picture scaled to [0, 1].
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
-
-import torch
-from matplotlib.figure import Figure
-from torch import Tensor
-
-from ctinr import checks
 from ctinr.geometry import Grid
-from ctinr.metrics import psnr
-from ctinr.networks import BWReLU, Ensemble, Family, families
-from ctinr.operators import Identity, Observation
-from ctinr.recon.fit import fit
-from ctinr.recon.observers import Curve
-from ctinr.recon.optimizers import AdamOnly
-from ctinr.recon.run import Step
-from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
+from ctinr.operators import Identity
+from recon_scripts.paper._contest import COMPLEX, Contest, chosen, contenders, drawing, row
 from recon_scripts.paper._publishing import Result, add_picture, options_of, picture, publish
 
-STEPS, WIDTH, DEPTH, SCALE = 1000, 300, 3, 9.0
+STEPS, WIDTH, DEPTH = 1000, 300, 3
 SIZE = 128
-# Complex neurons of which each counts for two: a layer's parameters grow with their square.
-COMPLEX = 2**-0.5
 
-
-def contenders(width: int, depth: int, samples: int) -> dict[str, Family]:
-    """Return every family at the same width, WIRE at the same number of parameters."""
-    found: dict[str, Family] = {
-        name: family(width=width, depth=depth)  # type: ignore[call-arg]
-        for name, family in families.items()
-    }
-    found["bw-relu"] = BWReLU(width=width, depth=depth, scale=SCALE)
-    found["bw-relu, torch's start"] = BWReLU(width=width, depth=depth, scale=SCALE, init="torch")
-    found["wire"] = replace(found["wire"], width=max(1, round(width * COMPLEX)))  # type: ignore[type-var]
-    for name in ("fourier", "hash-grid"):
-        found[name] = replace(found[name], samples=max(16, samples))  # type: ignore[type-var]
-    return found
-
-
-def fitted(family: Family, truth: Tensor, *, seeds: int, steps: int) -> tuple[Tensor, Curve]:
-    """Return the images (seed, y, x) after the last step, and the PSNR of the mean square error."""
-    grid = Grid(tuple(truth.shape))
-    generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
-    networks = [family.build(2, generator=generator) for generator in generators]
-
-    def quality(step: Step) -> float:
-        return psnr(step.image.reshape(-1, *truth.shape)[0], truth, data_range=1.0)
-
-    curve = Curve(quality, every=max(1, steps // 50))
-    result = fit(
-        Ensemble(networks),
-        Observation(Identity(grid), truth.expand(seeds, *truth.shape).squeeze(0)),
-        grid=grid,
-        iterations=steps,
-        optimizer=AdamOnly(family.rate),
-        observers=(curve,),
-    )
-    return result.image.reshape(seeds, *truth.shape), curve
-
-
-def drawing(truth: Tensor, images: dict[str, Tensor], curves: dict[str, Curve]) -> Figure:
-    """Return the pictures above, the PSNR over the steps below."""
-    figure = blank(LIGHT, width=13, height=6.5)
-    layout = figure.add_gridspec(2, len(images) + 1, height_ratios=(1, 1.3))
-    for place, (name, image) in enumerate({"truth": truth, **images}.items()):
-        axes = figure.add_subplot(layout[0, place])
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(name, fontsize=8, color=LIGHT.ink)
-        axes.set_axis_off()
-    below = dress(figure.add_subplot(layout[1, :]), LIGHT)
-    for name, curve in curves.items():
-        main = {"color": METHOD_COLORS["inr"], "linewidth": 2.4} if name == "bw-relu" else {}
-        below.plot(curve.indices, curve.values, label=name, **main)
-    below.set(xlabel="step", ylabel="PSNR, dB")
-    legend(dress(below, LIGHT), LIGHT, ncols=3)
-    return figure
-
-
-def row(name: str, family: Family, found: Sequence[float]) -> dict[str, Any]:
-    """Return the row of a family."""
-    spread = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
-    parameters = sum(value.numel() for value in family.build(2).parameters())
-    row = {"family": name, "parameters": parameters, "rate": family.rate}
-    return {**row, "PSNR": statistics.mean(found), "standard error": spread, "of": len(found)}
+__all__ = ["COMPLEX", "contenders", "main", "row"]
 
 
 def main() -> None:
@@ -104,17 +27,16 @@ def main() -> None:
     steps, seeds = (5, 2) if options.smoke else (options.steps, options.seeds)
     truth = picture(None if options.smoke else options.image, 16 if options.smoke else SIZE)
     width, depth = (8, 2) if options.smoke else (WIDTH, DEPTH)
-    images, curves, rows = {}, {}, []
-    used = contenders(width, depth, max(truth.shape))
-    for name in options.only or ():
-        checks.one_of(name, "only", tuple(used))
-    used = {name: used[name] for name in options.only or used}
+    contest = Contest(Identity(Grid(tuple(truth.shape))), truth, 1.0, seeds, steps)
+    images, curves, rows, ended = {"truth": truth}, {}, [], {}
+    used = chosen(contenders(width, depth, max(truth.shape)), options.only)
     for name, family in used.items():
-        found, curves[name] = fitted(family, truth, seeds=seeds, steps=steps)
-        images[name] = found[0]
-        rows.append(row(name, family, [psnr(each, truth, data_range=1.0) for each in found]))
+        found, curves[name] = contest.fitted(family)
+        images[name], ended[name] = found.image[0], found.stopped_by
+        rows.append(row(name, family, contest.qualities(found.image)))
     record = {"steps": steps, "families": {name: repr(each) for name, each in used.items()}}
-    publish(Result("figure5", drawing(truth, images, curves), rows, record), options.out)
+    result = Result("figure5", drawing(images, curves), rows, {**record, "ended": ended})
+    publish(result, options.out)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ def test_the_average_keeps_the_mean_and_a_constant():
     [
         (4, ValueError, r"`factor` must divide each side of the grid \(4, 6\); got 4\. Crop the"),
         (0, ValueError, r"`factor` must be at least 1; got 0\."),
+        (-2, ValueError, r"`factor` must be at least 1; got -2\."),
         (2.0, TypeError, r"`factor` must be a whole number; got 2\.0\."),
+        (2.5, TypeError, r"`factor` must be a whole number; got 2\.5\."),
     ],
 )
 def test_blocks_that_do_not_fit_are_refused(factor, kind, message):

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
+import math
 import sys
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 
-from recon_scripts.paper import figure1, figure2, figure3, figure4, figure5, figure7
-from recon_scripts.paper._publishing import Result, publish
+from ctinr.data.sounds import write_sound
+from ctinr.geometry import Grid
+from ctinr.metrics import psnr
+from ctinr.networks import BWReLU, Siren, families
+from ctinr.operators import BlockAverage
+from recon_scripts._pictures import bicubic
+from recon_scripts._sounds import suited
+from recon_scripts.paper import figure1, figure2, figure3, figure4, figure5, figure5_audio, figure6, figure7
+from recon_scripts.paper._contest import Contest, contenders
+from recon_scripts.paper._contest import row as row_of
+from recon_scripts.paper._publishing import Result, picture, publish
 
-SCRIPTS = (figure1, figure2, figure3, figure4, figure5, figure7)
+SCRIPTS = (figure1, figure2, figure3, figure4, figure5, figure5_audio, figure6, figure7)
 
 
 def run(script, out, monkeypatch, *arguments: str) -> None:
@@ -67,3 +79,75 @@ def test_functions_to_fit_are_not_flat(name):
 def test_unknown_families_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="`only` must be one of 'bw-relu', 'relu'"):
         run(figure5, tmp_path, monkeypatch, "--only", "mlp")
+
+
+# ------------------------------------------------------------------ contests of all families
+
+
+def contest(seeds, **given):
+    y, x = Grid((8, 12)).coordinates().unbind(-1)
+    truth = (torch.exp(-5 * (x**2 + y**2)) - 0.05) / 0.95
+    A = BlockAverage(Grid((8, 12)), 2)
+    return Contest(A, truth, data_range=1.0, seeds=seeds, **{"steps": 60, **given})
+
+
+def test_a_contest_fits_every_seed_to_the_data_and_judges_it_by_the_truth():
+    family = BWReLU(width=24, depth=2)
+    several = contest(3)
+    found, curve = several.fitted(family)
+    alone, _ = contest(1).fitted(family)
+    assert found.image.shape == (3, 8, 12) and alone.image.shape == (1, 8, 12)
+    # Adam makes much of what rounding leaves of small gradients.
+    assert torch.allclose(found.image[0], alone.image[0], atol=2e-2)
+    assert (found.image[1] - found.image[0]).abs().max() > 0.1
+    A, truth = several.operator, several.truth
+    assert ((A(found.image) - A(truth)).norm(dim=(1, 2)) < 0.5 * A(truth).norm()).all()
+    expected = [-10 * math.log10(float((one - truth).square().mean())) for one in found.image]
+    assert several.qualities(found.image) == pytest.approx(expected, rel=1e-4)
+    assert curve.indices == [*range(1, 61)] and curve.values[-1] > curve.values[0] + 3
+
+
+def test_a_row_has_the_mean_and_its_standard_error():
+    found = row_of("siren", Siren(width=4, depth=1), [10.0, 12.0, 17.0], axes=1)
+    assert found["PSNR"] == 13.0 and found["of"] == 3
+    # The deviations -3, -1, 4 have the variance 13, and the mean a third of it.
+    assert found["standard error"] == pytest.approx((13 / 3) ** 0.5)
+    assert found["parameters"] == 4 + 4 + 4 + 1
+    assert row_of("siren", Siren(), [10.0])["standard error"] is None
+
+
+def test_contenders_have_one_width_and_wire_as_many_parameters():
+    found = contenders(40, 3, 99, scale=2.5)
+    sizes = {
+        name: sum(v.numel() for v in each.build(2).parameters()) for name, each in found.items()
+    }
+    assert {*families} < {*found}
+    assert {found[name].width for name in found if name != "wire"} == {40}
+    assert sizes["wire"] == pytest.approx(sizes["siren"], rel=0.05)
+    assert found["bw-relu"].scale == 2.5 and found["fourier"].samples == 99
+
+
+def test_the_finer_picture_is_held_against_bicubic_interpolation(tmp_path, monkeypatch):
+    run(figure6, tmp_path, monkeypatch, "--only", "siren")
+    whole = json.loads((tmp_path / "figure6.json").read_text(encoding="utf-8"))
+    assert [each["family"] for each in whole["rows"]] == ["siren", "bicubic, Pillow"]
+    truth = picture(None, 16)
+    means = truth.reshape(4, 4, 4, 4).mean((1, 3))
+    expected = psnr(bicubic(means.numpy(), 4), truth.numpy(), data_range=1.0)
+    assert whole["rows"][1]["PSNR"] == pytest.approx(expected)
+    assert whole["record"]["ended"] == {"siren": "iterations"}
+
+
+def test_a_sound_of_the_contest_has_one_channel(tmp_path):
+    write_sound(tmp_path / "a.wav", np.ones((2, 9)), 8000)
+    options = argparse.Namespace(sound=tmp_path / "a.wav", smoke=False)
+    with pytest.raises(
+        ValueError, match=r"`sound` must have one channel; got 2 of them\. Mix them"
+    ):
+        figure5_audio.sound_of(options)
+
+
+def test_first_sines_reach_the_pitches_of_a_sound():
+    assert suited(Siren(), 1000).omega_first == 500.0
+    assert suited(Siren(), 10**6).omega_first == 3000.0
+    assert suited(BWReLU(), 1000) == BWReLU()

@@ -1,0 +1,144 @@
+"""What the figures share in which all families are fitted alike: who takes part, and the fit."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.geometry import Grid
+from ctinr.metrics import psnr
+from ctinr.networks import BWReLU, Ensemble, Family, families
+from ctinr.operators import LinearOperator, Observation
+from ctinr.recon.fit import fit
+from ctinr.recon.observers import Curve
+from ctinr.recon.optimizers import AdamOnly
+from ctinr.recon.run import Reconstruction, Step
+from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
+
+SCALE = 9.0
+# Complex neurons of which each counts for two: a layer's parameters grow with their square.
+COMPLEX = 2**-0.5
+# Points of a curve.
+POINTS = 50
+
+
+def contenders(width: int, depth: int, samples: int, *, scale: float = SCALE) -> dict[str, Family]:
+    """Return every family at the same width, WIRE at the same number of parameters."""
+    found: dict[str, Family] = {
+        name: family(width=width, depth=depth)  # type: ignore[call-arg]
+        for name, family in families.items()
+    }
+    found["bw-relu"] = BWReLU(width=width, depth=depth, scale=scale)
+    found["bw-relu, torch's start"] = BWReLU(width=width, depth=depth, scale=scale, init="torch")
+    found["wire"] = replace(found["wire"], width=max(1, round(width * COMPLEX)))  # type: ignore[type-var]
+    for name in ("fourier", "hash-grid"):
+        found[name] = replace(found[name], samples=max(16, samples))  # type: ignore[type-var]
+    return found
+
+
+def chosen(contenders: Mapping[str, Family], only: Sequence[str] | None) -> dict[str, Family]:
+    """Return those of the contenders that `--only` names, in its order, or all."""
+    for name in only or ():
+        checks.one_of(name, "only", tuple(contenders))
+    return {name: contenders[name] for name in only or contenders}
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """What all families are fitted to, and how they are judged.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        On the grid; its values of the truth are the data.
+    truth : Tensor
+        On the grid, scaled so that the range of its values is `data_range`.
+    data_range : float
+        What the PSNR refers to.
+    seeds, steps : int
+        Networks of a family, fitted as one ensemble, and their steps of Adam.
+    """
+
+    operator: LinearOperator
+    truth: Tensor
+    data_range: float
+    seeds: int
+    steps: int
+
+    def fitted(self, family: Family) -> tuple[Reconstruction, Curve]:
+        """Return the fit, its images (seed, *grid), and the first one's PSNR over the steps.
+
+        In single precision on every machine: shorter formats would bound the PSNR of the best.
+        """
+        grid = Grid(tuple(self.truth.shape))
+        generators = [torch.Generator().manual_seed(seed) for seed in range(self.seeds)]
+        networks = [family.build(self.truth.ndim, generator=each) for each in generators]
+        data = self.operator(self.truth)
+
+        def quality(step: Step) -> float:
+            return self.qualities(step.image)[0]
+
+        curve = Curve(quality, every=max(1, self.steps // POINTS))
+        result = fit(
+            Ensemble(networks),
+            Observation(self.operator, data.expand(self.seeds, *data.shape).squeeze(0)),
+            grid=grid,
+            iterations=self.steps,
+            optimizer=AdamOnly(family.rate),
+            precision="float32",
+            observers=(curve,),
+        )
+        images = result.image.reshape(self.seeds, *self.truth.shape)
+        return replace(result, image=images), curve
+
+    def qualities(self, images: Tensor) -> list[float]:
+        """Return the PSNR of every image, as it is."""
+        several = images.reshape(-1, *self.truth.shape)
+        return [psnr(image, self.truth, data_range=self.data_range) for image in several]
+
+
+def row(name: str, family: Family, found: Sequence[float], *, axes: int = 2) -> dict[str, Any]:
+    """Return the row of a family."""
+    spread = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
+    parameters = sum(value.numel() for value in family.build(axes).parameters())
+    row = {"family": name, "parameters": parameters, "rate": family.rate}
+    return {**row, "PSNR": statistics.mean(found), "standard error": spread, "of": len(found)}
+
+
+def drawing(
+    pictures: Mapping[str, Tensor],
+    curves: Mapping[str, Curve],
+    *,
+    level: tuple[str, float] | None = None,
+) -> Figure:
+    """Return the pictures above, the PSNR over the steps and a `level` that has none below."""
+    figure = blank(LIGHT, width=13, height=6.5)
+    layout = figure.add_gridspec(2, len(pictures), height_ratios=(1, 1.3))
+    for place, (name, image) in enumerate(pictures.items()):
+        axes = figure.add_subplot(layout[0, place])
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(name, fontsize=8, color=LIGHT.ink)
+        axes.set_axis_off()
+    draw_curves(figure.add_subplot(layout[1, :]), curves, level=level)
+    return figure
+
+
+def draw_curves(
+    axes: Axes, curves: Mapping[str, Curve], *, level: tuple[str, float] | None = None
+) -> None:
+    """Draw the PSNR over the steps, that of BW-ReLU in front, and a level."""
+    for name, curve in curves.items():
+        main = {"color": METHOD_COLORS["inr"], "linewidth": 2.4} if name == "bw-relu" else {}
+        axes.plot(curve.indices, curve.values, label=name, **main)
+    if level is not None:
+        axes.axhline(level[1], label=level[0], color=LIGHT.muted, linestyle=":")
+    axes.set(xlabel="step", ylabel="PSNR, dB")
+    legend(dress(axes, LIGHT), LIGHT, ncols=3)
