@@ -34,7 +34,7 @@ def number(value: float, digits: int = 3) -> str:
     if 1e4 <= abs(value) < 1e9:
         return f"{value:,.0f}".replace("-", "−")
     text = f"{value:.{digits}g}"
-    if "e" in text and 1e-5 < abs(value) < 1e6:
+    if "e" in text and 1 < abs(value) < 1e6:
         text = f"{value:.0f}"
     mantissa, _, power = text.partition("e")
     exponent = f"·10{str(int(power)).translate(RAISED)}" if power else ""

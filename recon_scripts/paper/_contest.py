@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -26,8 +27,8 @@ from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
 SCALE = 9.0
 # Complex neurons of which each counts for two: a layer's parameters grow with their square.
 COMPLEX = 2**-0.5
-# Points of a curve.
-POINTS = 50
+# Points of a curve, and pictures in a row.
+POINTS, MOST_COLUMNS = 50, 6
 
 
 def contenders(width: int, depth: int, samples: int, *, scale: float = SCALE) -> dict[str, Family]:
@@ -120,24 +121,28 @@ def drawing(
     level: tuple[str, float] | None = None,
 ) -> Figure:
     """Return the pictures above, the PSNR over the steps and a `level` that has none below."""
-    figure = blank(LIGHT, width=13, height=6.5)
-    layout = figure.add_gridspec(2, len(pictures), height_ratios=(1, 1.3))
+    rows = -(-len(pictures) // MOST_COLUMNS)
+    columns = -(-len(pictures) // rows)
+    figure = blank(LIGHT, width=13, height=2.2 * rows + 3.6)
+    layout = figure.add_gridspec(rows + 1, columns, height_ratios=(*[1] * rows, 1.6))
     for place, (name, image) in enumerate(pictures.items()):
-        axes = figure.add_subplot(layout[0, place])
+        axes = figure.add_subplot(layout[divmod(place, columns)])
         axes.imshow(image, cmap="gray", vmin=0, vmax=1)
         axes.set_title(name, fontsize=8, color=LIGHT.ink)
         axes.set_axis_off()
-    draw_curves(figure.add_subplot(layout[1, :]), curves, level=level)
+    draw_curves(figure.add_subplot(layout[rows, :]), curves, level=level)
     return figure
 
 
 def draw_curves(
     axes: Axes, curves: Mapping[str, Curve], *, level: tuple[str, float] | None = None
 ) -> None:
-    """Draw the PSNR over the steps, that of BW-ReLU in front, and a level."""
+    """Draw the PSNR over the steps, that of BW-ReLU with a broad line, and a level."""
+    main, others = METHOD_COLORS["inr"], iter(colormaps["tab10"](range(10))[[0, *range(2, 10)]])
     for name, curve in curves.items():
-        main = {"color": METHOD_COLORS["inr"], "linewidth": 2.4} if name == "bw-relu" else {}
-        axes.plot(curve.indices, curve.values, label=name, **main)
+        own = name == "bw-relu"
+        color, linewidth = (main, 2.4) if own else (next(others), 1.4)
+        axes.plot(curve.indices, curve.values, label=name, color=color, linewidth=linewidth)
     if level is not None:
         axes.axhline(level[1], label=level[0], color=LIGHT.muted, linestyle=":")
     axes.set(xlabel="step", ylabel="PSNR, dB")
