@@ -12,7 +12,7 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.data import Sound, read_sound
 from ctinr.data.sounds import write_sound
-from ctinr.networks import Family, Finer, Siren
+from ctinr.networks import BWReLU, Family, Finer, Siren
 from recon_scripts._signals import Fit
 
 CHIRPS, TONES, LOUDEST = 3, 5, 0.9
@@ -20,6 +20,7 @@ CHIRPS, TONES, LOUDEST = 3, 5, 0.9
 SAMPLES_A_SCALE, LARGEST_SCALE = 64, 60.0
 # Of the first sines of SIREN and FINER: the most is what SIREN's paper takes for sounds.
 OMEGA_A_SAMPLE, LARGEST_OMEGA = 0.5, 3000.0
+PAPER_RATE = 5e-3
 
 
 def synthetic_sound(*, seconds: float = 1.0, rate: int = 8000, seed: int = 0) -> Sound:
@@ -73,6 +74,11 @@ def suited(family: Family, samples: int) -> Family:
     if not isinstance(family, Siren | Finer):
         return family
     return replace(family, omega_first=max(1.0, min(samples * OMEGA_A_SAMPLE, LARGEST_OMEGA)))
+
+
+def rate_of(family: Family) -> float:
+    """Return a learning rate of Adam that suits a family and a sound; BW-ReLU's is the paper's."""
+    return PAPER_RATE if isinstance(family, BWReLU) else family.rate
 
 
 def write_fit(folder: Path, sound: Sound, fit: Fit) -> None:

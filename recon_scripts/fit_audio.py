@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +42,7 @@ def main(config: FitAudio) -> int:
     from ctinr.report import output_folder, wording
     from recon_scripts._progress import Display
     from recon_scripts._scans import named_after
-    from recon_scripts._sounds import load_sound, scale_of, snr, suited, write_fit
+    from recon_scripts._sounds import load_sound, rate_of, scale_of, snr, suited, write_fit
 
     out = config.out or named_after(config.sound, "fit")
     with Display() as display, output_folder(out, overwrite=config.overwrite) as folder:
@@ -50,6 +50,8 @@ def main(config: FitAudio) -> int:
         data, grid = sound.scaled(), Grid(sound.values.shape[-1:])
         num = grid.shape[0]
         family = suited(family_of(config, scale=scale_of(num), samples=num), num)
+        if config.rate is None:
+            config = replace(config, rate=rate_of(family))
         task = Task.of(Observation(Identity(grid), data), family, config, zero=0.0, unit=sound.peak)
         fit = Fit.of(task, display)
         with display.stage("Writing the result"), undisturbed():

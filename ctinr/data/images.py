@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 
 from ctinr import checks
-from ctinr.data.files import existing, naming, readable
+from ctinr.data.decoding import decoded
+from ctinr.data.files import existing, naming
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, Project, projected_scan
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
@@ -25,10 +26,6 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 SPLIT = 2
 # The largest line integral unless another is asked for: 0.7 % of the photons come through.
 PEAK = 5.0
-# Modes of Pillow whose colours are not red, green and blue.
-PROFILED = ("CMYK", "YCbCr", "HSV", "LAB")
-# What reading a damaged picture may end in.
-DAMAGE = (OSError, SyntaxError, EOFError, IndexError)
 
 
 def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "y x"]:
@@ -169,60 +166,3 @@ def _checked(image: Any, *, nonnegative: bool) -> np.ndarray:
     given = f"values from {pixels.min():.4g} to {pixels.max():.4g}"
     checks.require(not nonnegative or pixels.min() >= 0, "image", rule, given, remedy)
     return pixels
-
-
-def decoded(path: Path, *, faithful: bool = False) -> np.ndarray:
-    """Return the values of a file, (y, x) or (y, x, channel), in the type that they are stored in.
-
-    Parameters
-    ----------
-    path : path
-        The picture; turned upright if it says that the camera was held otherwise.
-    faithful : bool
-        Whether transparent colours keep their transparency, as a last channel, and whether colours
-        that only a profile makes red, green and blue are refused instead of guessed.
-    """
-    import PIL.Image
-    import tifffile
-
-    try:
-        with readable(path), PIL.Image.open(path) as picture:
-            return _unpacked(picture, path, faithful=faithful)
-    except PermissionError:
-        raise
-    except PIL.Image.DecompressionBombError as error:
-        given = f"'{path}' ({error})"
-        raise ValueError(checks.message("path", "name a picture of usual size", given)) from error
-    except PIL.UnidentifiedImageError as error:
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            raise _damaged(path, error) from error
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
-    try:
-        # Floating-point and multi-channel TIFFs that Pillow does not know.
-        return np.asarray(tifffile.imread(path))
-    except (*DAMAGE, tifffile.TiffFileError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> OSError:
-    given, remedy = f"'{path}' ({error})", "It is truncated, damaged or of another kind."
-    return OSError(checks.message("path", "name a whole picture", given, remedy))
-
-
-def _unpacked(picture: Any, path: Path, *, faithful: bool) -> np.ndarray:
-    import PIL.ImageOps
-
-    frames = getattr(picture, "n_frames", 1)
-    checks.require(frames == 1, "path", "name one picture", f"'{path}' with {frames} of them")
-    picture = PIL.ImageOps.exif_transpose(picture)
-    if faithful:
-        rule = "name a picture in grey or in red, green and blue"
-        remedy = "Convert it with its colour profile first."
-        given = f"'{path}' in {picture.mode}"
-        checks.require(picture.mode not in PROFILED, "path", rule, given, remedy)
-        if "transparency" in picture.info or picture.mode == "PA":
-            picture = picture.convert("LA" if picture.mode in ("1", "L") else "RGBA")
-    if picture.mode in ("P", "PA", *PROFILED):
-        picture = picture.convert("RGB")
-    return np.asarray(picture)

@@ -12,9 +12,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.data.decoding import decoded
 from ctinr.data.files import existing
 from ctinr.data.hdf5_access import dataset, opened, values
-from ctinr.data.images import SUFFIXES, decoded
+from ctinr.data.images import SUFFIXES
 
 HDF5 = (".h5", ".hdf5")
 

@@ -74,8 +74,10 @@ class Contest:
     seeds: int
     steps: int
 
-    def fitted(self, family: Family) -> tuple[Reconstruction, Curve]:
+    def fitted(self, family: Family, *, rate: float | None = None) -> tuple[Reconstruction, Curve]:
         """Return the fit, its images (seed, *grid), and the first one's PSNR over the steps.
+
+        The rate is that of the family unless another is given.
 
         In single precision on every machine: shorter formats would bound the PSNR of the best.
         """
@@ -93,7 +95,7 @@ class Contest:
             Observation(self.operator, data.expand(self.seeds, *data.shape).squeeze(0)),
             grid=grid,
             iterations=self.steps,
-            optimizer=AdamOnly(family.rate),
+            optimizer=AdamOnly(family.rate if rate is None else rate),
             precision="float32",
             observers=(curve,),
         )

@@ -21,7 +21,7 @@ from ctinr.geometry import Grid
 from ctinr.operators import Identity
 from ctinr.recon.observers import Curve
 from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress
-from recon_scripts._sounds import scale_of, snr, suited, synthetic_sound
+from recon_scripts._sounds import rate_of, scale_of, snr, suited, synthetic_sound
 from recon_scripts.paper._contest import Contest, chosen, contenders, draw_curves, row
 from recon_scripts.paper._publishing import Result, options_of, publish
 
@@ -72,10 +72,11 @@ def main() -> None:
     used = chosen({name: suited(each, num) for name, each in every.items()}, options.only)
     images, curves, rows, ended = {}, {}, [], {}
     for name, family in used.items():
-        found, curves[name] = contest.fitted(family)
+        found, curves[name] = contest.fitted(family, rate=rate_of(family))
         images[name], ended[name] = found.image[0], found.stopped_by
         ratio = statistics.mean(snr(image, truth) for image in found.image)
-        rows.append({**row(name, family, contest.qualities(found.image), axes=1), "SNR": ratio})
+        own = {"rate": rate_of(family), "SNR": ratio}
+        rows.append({**row(name, family, contest.qualities(found.image), axes=1), **own})
     record = {"steps": steps, "families": {name: repr(each) for name, each in used.items()}}
     figure = drawing(truth, images, curves)
     publish(Result("figure5_audio", figure, rows, {**record, "ended": ended}), options.out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import h5py
 import numpy as np
 import PIL.Image
@@ -84,6 +87,36 @@ def test_a_colour_that_is_declared_transparent_is_refused(tmp_path, kind):
     first = picture.getpixel((0, 0))
     picture.save(tmp_path / "a.png", transparency=first)
     with pytest.raises(ValueError, match="`path` must name a picture that is opaque"):
+        read_picture(tmp_path / "a.png")
+
+
+def deep_png(path, values, kind):
+    """Write 16 bits in colour, which Pillow does not."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, kind, 0, 0, 0)
+    parts = (b"IHDR" + head, b"IDAT" + zlib.compress(rows), b"IEND")
+    chunks = [struct.pack(">I", len(p) - 4) + p + struct.pack(">I", zlib.crc32(p)) for p in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+@pytest.mark.parametrize("kind, channels", [(2, 3), (4, 2), (6, 4)])
+def test_deep_colours_are_kept_or_refused(tmp_path, kind, channels):
+    values = RANDOM.integers(0, 65536, (6, 9, channels), dtype=np.uint16)
+    rule = r"of 8 bits, or of 16 in grey or TIFF; got '.*a\.png' in colours, or with transparency"
+    with pytest.raises(ValueError, match=rule):
+        read_picture(deep_png(tmp_path / "a.png", values, kind))
+    if channels == 3:
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
+        picture = read_picture(tmp_path / "a.tif")
+        np.testing.assert_array_equal(channels_last(picture.values), values)
+        assert picture.white == 65535
+
+
+def test_a_transparent_value_of_sixteen_bits_is_refused(tmp_path):
+    saved(tmp_path / "a.png", DEEP, transparency=int(DEEP[0, 0]))
+    rule = r"that is opaque; got '.*a\.png' with a transparent value"
+    with pytest.raises(ValueError, match=rule):
         read_picture(tmp_path / "a.png")
 
 

@@ -126,6 +126,7 @@ def test_all_channels_of_a_sound_are_drawn_by_one_network(sound, tmp_path, capsy
     assert rate == 8000 and estimate.shape == (60, 2)
     np.testing.assert_allclose(redrawn(tmp_path / "out").T.numpy(), estimate, rtol=1e-6, atol=1e-6)
     numbers = metrics_in(tmp_path / "out")
+    assert numbers["rate"] == 5e-3 and "scale=1.0" in numbers["family"]
     energy, left = np.square(data).sum(), np.square(estimate - data).sum()
     assert numbers["snr"] == pytest.approx(10 * math.log10(energy / left), rel=1e-4)
     peak = np.abs(data).max()
