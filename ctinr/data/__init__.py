@@ -3,8 +3,10 @@
 from ctinr.data.center import find_center
 from ctinr.data.exchange import read_exchange
 from ctinr.data.files import replacing
+from ctinr.data.flats import drifting_flat_field
 from ctinr.data.hdf5 import read_hdf5_scan, write_scan
 from ctinr.data.images import read_image, scan_from_image
+from ctinr.data.nxtomo import read_nxtomo
 from ctinr.data.pictures import Picture, read_picture
 from ctinr.data.preprocessing import fill_bins, flat_field, minus_log, open_beam
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
@@ -19,6 +21,7 @@ __all__ = [
     "Reader",
     "Scan",
     "Sound",
+    "drifting_flat_field",
     "fill_bins",
     "find_center",
     "flat_field",
@@ -28,6 +31,7 @@ __all__ = [
     "read_exchange",
     "read_hdf5_scan",
     "read_image",
+    "read_nxtomo",
     "read_picture",
     "read_scan",
     "read_sound",

@@ -15,6 +15,7 @@ from ctinr.data.files import existing, readable
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
+from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Project
 
@@ -52,8 +53,8 @@ def read_scan(
     Parameters
     ----------
     path : path
-        A file of this project (`write_scan`), a Scientific Data Exchange file (`read_exchange`)
-        or a picture (`scan_from_image`). The content decides, not the name.
+        A file of this project (`write_scan`), one of the formats that `READERS` lists, or a
+        picture (`scan_from_image`). The content decides, not the name.
     num_views : int, optional
         Keep so many of the measured views (`Scan.with_views`), or simulate so many of a picture,
         which needs it.
@@ -107,7 +108,7 @@ def reader_of(path: str | os.PathLike[str]) -> Reader:
     kinds = "; ".join(reader.name for reader in READERS)
     if _is_hdf5(path):
         rule = "name a file of a known kind"
-        wanted = f"neither the attribute `format` = {FORMAT!r} nor the field /{DATA}"
+        wanted = f"neither the attribute `format` = {FORMAT!r} nor the field /{DATA} nor an NXtomo"
         remedy = f"Known are: {kinds}."
         raise ValueError(checks.message("path", rule, f"'{path}', which has {wanted}", remedy))
     if path.suffix.lower() in HDF5_SUFFIXES:
@@ -148,6 +149,13 @@ def _is_exchange(path: Path) -> bool:
         return DATA in file
 
 
+def _is_nxtomo(path: Path) -> bool:
+    if not _is_hdf5(path):
+        return False
+    with opened(path) as file:
+        return any(True for _ in entries_of(file))
+
+
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
@@ -156,5 +164,6 @@ def _is_picture(path: Path) -> bool:
 READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
     Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange),
+    Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo),
     Reader("picture", _is_picture, scan_from_image),
 )
