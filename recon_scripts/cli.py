@@ -10,6 +10,7 @@ from tyro.conf import subcommand
 from recon_scripts import (
     check,
     compare,
+    convert,
     demo,
     doctor,
     fit_audio,
@@ -25,6 +26,7 @@ Command = (
     Annotated[compare.Compare, subcommand("compare")]
     | Annotated[reconstruct.Reconstruct, subcommand("reconstruct")]
     | Annotated[simulate.Simulate, subcommand("simulate")]
+    | Annotated[convert.Convert, subcommand("convert")]
     | Annotated[info.Info, subcommand("info")]
     | Annotated[doctor.Doctor, subcommand("doctor")]
     | Annotated[check.Check, subcommand("check")]
@@ -37,6 +39,7 @@ MAINS = {
     compare.Compare: compare.main,
     reconstruct.Reconstruct: reconstruct.main,
     simulate.Simulate: simulate.main,
+    convert.Convert: convert.main,
     info.Info: info.main,
     doctor.Doctor: doctor.main,
     check.Check: check.main,

@@ -1,6 +1,7 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
 from ctinr.data.center import find_center
+from ctinr.data.conversion import convert
 from ctinr.data.exchange import read_exchange
 from ctinr.data.files import replacing
 from ctinr.data.flats import drifting_flat_field
@@ -21,6 +22,7 @@ __all__ = [
     "Reader",
     "Scan",
     "Sound",
+    "convert",
     "drifting_flat_field",
     "fill_bins",
     "find_center",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from ctinr.data.files import existing, readable
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
+from ctinr.data.measured import Rays
 from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Project
+from ctinr.data.stack_files import is_stack
+from ctinr.data.stacks import read_stack
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+RAYS = tuple(field.name for field in fields(Rays))
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 
 
@@ -27,18 +31,29 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 class Reader:
     """One kind of file: its name, how it is recognised, and what reads it.
 
-    A reader that simulates has the parameters `project` and `num_views`.
+    A reader that simulates has the parameters `project` and `num_views`; one that must be told
+    where the rays are has the parameter `rays`. With `folders` it reads folders too.
     """
 
     name: str
     recognises: Callable[[Path], bool]
     read: Callable[..., Scan]
+    folders: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The keywords that `read` takes."""
-        parameters = tuple(inspect.signature(self.read).parameters)
-        return parameters[1:]
+        """The keywords that `read_scan` takes for it: those of `read`, and the fields of rays."""
+        parameters = tuple(inspect.signature(self.read).parameters)[1:]
+        plain = tuple(name for name in parameters if name != "rays")
+        return plain + (RAYS if "rays" in parameters else ())
+
+    def scan(self, path: Path, given: Mapping[str, Any]) -> Scan:
+        """Return what `read` makes of a file and of options."""
+        known = {name: value for name, value in given.items() if name in RAYS}
+        if "rays" not in inspect.signature(self.read).parameters:
+            return self.read(path, **given)
+        plain = {name: value for name, value in given.items() if name not in RAYS}
+        return self.read(path, rays=Rays(**known), **plain)
 
 
 def read_scan(
@@ -75,12 +90,12 @@ def read_scan(
         If the kind of file is unknown, an option does not apply to it, or its content is not a
         valid scan. Messages name the file, and the field where there is one.
     """
-    path = existing(path)
+    path = Path(path)
     reader = reader_of(path)
     given = {name: value for name, value in options.items() if value is not None}
     _check_options(reader, path, given)
     if "project" not in reader.options:
-        scan = reader.read(path, **given)
+        scan = reader.scan(path, given)
         return scan if num_views is None else scan.with_views(num_views)
     if project is None:
         rule = "be given to scan a picture"
@@ -101,6 +116,9 @@ def reader_of(path: str | os.PathLike[str]) -> Reader:
     ValueError
         If none does; the message says what was looked for.
     """
+    path = Path(path)
+    if path.is_dir():
+        return _reader_of_folder(path)
     path = existing(path)
     for reader in READERS:
         if reader.recognises(path):
@@ -116,6 +134,16 @@ def reader_of(path: str | os.PathLike[str]) -> Reader:
         remedy = "It is empty, damaged or of another kind; copy it anew from where it came from."
         raise OSError(checks.message("path", "name a whole HDF5 file", given, remedy))
     raise ValueError(checks.message("path", f"name one of: {kinds}", f"'{path}'"))
+
+
+def _reader_of_folder(path: Path) -> Reader:
+    for reader in READERS:
+        if reader.folders and reader.recognises(path):
+            return reader
+    kinds = "; ".join(reader.name for reader in READERS if reader.folders)
+    given = f"the folder '{path}'"
+    remedy = f"Of folders, known are: {kinds}."
+    raise IsADirectoryError(checks.message("path", "name a file", given, remedy))
 
 
 def _check_options(reader: Reader, path: Path, given: dict[str, Any]) -> None:
@@ -160,10 +188,13 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange)
+NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
-    Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange),
-    Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo),
+    EXCHANGE,
+    NXTOMO,
+    Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True),
     Reader("picture", _is_picture, scan_from_image),
 )

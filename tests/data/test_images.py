@@ -243,7 +243,9 @@ def test_options_of_other_kinds_are_refused(path):
 
 
 def test_unknown_options_are_refused(path):
-    with pytest.raises(TypeError, match="`slices` must be one of angles, center, noise, peak, pit"):
+    with pytest.raises(
+        TypeError, match="`slices` must be one of angles, center, detector_distance"
+    ):
         read_scan(path, num_views=9, project=Projector, slices=3)
 
 
