@@ -15,6 +15,7 @@ from ctinr.data.files import existing, readable
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
+from ctinr.data.lodopab import is_lodopab, read_lodopab
 from ctinr.data.measured import Rays
 from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
@@ -195,6 +196,7 @@ READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
     EXCHANGE,
     NXTOMO,
+    Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab),
     Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True),
     Reader("picture", _is_picture, scan_from_image),
 )
