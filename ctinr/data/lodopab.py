@@ -65,7 +65,9 @@ def read_lodopab(path: str | os.PathLike[str], *, slice: int | None = None) -> S
     sample = 0 if slice is None else checks.count(slice, "slice", least=0)
     observation = _sample(path, sample, (NUM_VIEWS, NUM_BINS))
     picture_path = _picture_beside(path)
-    picture = _sample(picture_path, sample, (NUM_CELLS,) * 2) if picture_path.exists() else None
+    picture = (
+        _sample(picture_path, sample, (NUM_CELLS, NUM_CELLS)) if picture_path.exists() else None
+    )
     # Cell-centred: the first angle is half a step.
     angles = (np.arange(NUM_VIEWS) + 0.5) * (math.pi / NUM_VIEWS)
     about = {

@@ -12,8 +12,10 @@ from typing import Any
 from ctinr import checks
 from ctinr.data.exchange import DATA, read_exchange
 from ctinr.data.files import existing, readable
+from ctinr.data.fips import is_fips, read_fips
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
+from ctinr.data.helsinki import is_helsinki, read_helsinki
 from ctinr.data.images import SUFFIXES, scan_from_image
 from ctinr.data.lodopab import is_lodopab, read_lodopab
 from ctinr.data.measured import Rays
@@ -197,6 +199,8 @@ READERS: tuple[Reader, ...] = (
     EXCHANGE,
     NXTOMO,
     Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab),
+    Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
+    Reader("FIPS sinogram (mat)", is_fips, read_fips),
     Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True),
     Reader("picture", _is_picture, scan_from_image),
 )
