@@ -114,7 +114,8 @@ def turning_of(path: Path, matrix: Any, shape: tuple[int, ...], *, rays: Rays) -
     rule = f"name a file whose matrix {MATRIX} makes {SINOGRAM} of a square picture"
     given = f"'{path}' with {matrix.shape} for {SINOGRAM} of {shape}"
     checks.require(fits, "path", rule, given)
-    cells = [(side // 4, side // 2), (side // 2, side // 5), (side // 3, 2 * side // 3)]
+    # Far from the axis, where a wrong distance shows.
+    cells = [(side // 9, side // 2), (side // 2, side // 8), (5 * side // 6, 3 * side // 4)]
     seen = [_shadow(matrix, column * side + row, shape) for row, column in cells]
     starts = (0.0, math.pi / 2, math.pi, 3 * math.pi / 2)
     best, least = Turning(), math.inf
