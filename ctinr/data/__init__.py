@@ -1,19 +1,28 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
+from ctinr.data.binning import binned, cropped
 from ctinr.data.center import find_center
+from ctinr.data.center_search import (
+    center_of_opposite_views,
+    find_center_full_turn,
+    find_center_in_wedge,
+)
 from ctinr.data.conversion import convert
 from ctinr.data.exchange import read_exchange
 from ctinr.data.files import replacing
 from ctinr.data.flats import drifting_flat_field
+from ctinr.data.hardening import correct_hardening, fit_hardening
 from ctinr.data.hdf5 import read_hdf5_scan, write_scan
 from ctinr.data.images import read_image, scan_from_image
 from ctinr.data.nxtomo import read_nxtomo
+from ctinr.data.outliers import remove_outliers
 from ctinr.data.pictures import Picture, read_picture
 from ctinr.data.preprocessing import fill_bins, flat_field, minus_log, open_beam
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
 from ctinr.data.sounds import Sound, read_sound
+from ctinr.data.stripes import remove_stripes_by_filtering, remove_stripes_by_sorting
 
 __all__ = [
     "READERS",
@@ -22,10 +31,17 @@ __all__ = [
     "Reader",
     "Scan",
     "Sound",
+    "binned",
+    "center_of_opposite_views",
     "convert",
+    "correct_hardening",
+    "cropped",
     "drifting_flat_field",
     "fill_bins",
     "find_center",
+    "find_center_full_turn",
+    "find_center_in_wedge",
+    "fit_hardening",
     "flat_field",
     "minus_log",
     "open_beam",
@@ -38,6 +54,9 @@ __all__ = [
     "read_scan",
     "read_sound",
     "reader_of",
+    "remove_outliers",
+    "remove_stripes_by_filtering",
+    "remove_stripes_by_sorting",
     "replacing",
     "scan_from_image",
     "simulate",
