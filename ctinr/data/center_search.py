@@ -124,10 +124,7 @@ def find_center_in_wedge(
     coarse = np.arange(np.ceil(low), np.floor(high) + 1)
     best = coarse[np.argmin([_energy(values, center, outside) for center in coarse])]
     remedy = "Give the center yourself, or search elsewhere."
-    rule, given = (
-        "have its axis of rotation inside the search",
-        f"the best one at its border, {best}",
-    )
+    rule, given = "have its axis of rotation inside the search", f"bin {best:g} at its border"
     checks.require(coarse[0] < best < coarse[-1], "sinogram", rule, given, remedy)
     fine = best + np.arange(-4, 5) / 4
     return float(fine[np.argmin([_energy(values, center, outside) for center in fine])])
