@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ctinr import checks
+from ctinr.data.detect2d import is_detect2d, read_detect2d
 from ctinr.data.exchange import DATA, read_exchange
 from ctinr.data.files import existing, readable
 from ctinr.data.fips import is_fips, read_fips
@@ -201,6 +202,7 @@ READERS: tuple[Reader, ...] = (
     Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab),
     Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
     Reader("FIPS sinogram (mat)", is_fips, read_fips),
+    Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
     Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True),
     Reader("picture", _is_picture, scan_from_image),
 )
