@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import phantoms
-from ctinr.data import Scan, reader_of
+from ctinr.data import Scan, contents_of, reader_of
 from ctinr.projectors import BACKENDS
 from ctinr.report import wording
 from ctinr.report.facts import scan_facts
@@ -19,6 +19,8 @@ from recon_scripts._methods import METHODS
 def scan_information(scan: Scan, path: Path | None) -> dict[str, str]:
     """Return what a file was recognised as, where things are, and the range of the values."""
     facts = {} if path is None else {"Recognised as": reader_of(path).name}
+    if path is not None:
+        facts |= contents_of(path)
     if "title" in scan.metadata:
         facts["Title"] = str(scan.metadata["title"])
     facts |= dict(scan_facts(scan))

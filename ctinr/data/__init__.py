@@ -7,6 +7,7 @@ from ctinr.data.center_search import (
     find_center_full_turn,
     find_center_in_wedge,
 )
+from ctinr.data.contents import contents_of
 from ctinr.data.conversion import convert
 from ctinr.data.exchange import read_exchange
 from ctinr.data.files import replacing
@@ -33,6 +34,7 @@ __all__ = [
     "Sound",
     "binned",
     "center_of_opposite_views",
+    "contents_of",
     "convert",
     "correct_hardening",
     "cropped",

@@ -106,7 +106,7 @@ def _left_out(acquisition: Acquisition, to: str) -> tuple[str, ...]:
     invalid = int(np.sum(acquisition.keys == INVALID))
     if to == "nxtomo" or not invalid:
         return ()
-    return (f"{invalid} frames that are marked as invalid were left out.",)
+    return (f"Frames left out because they are marked as invalid: {invalid}.",)
 
 
 def _untold(scan: Scan) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ def read_fips(path: str | os.PathLike[str], *, rays: Rays | None = None) -> Scan
         center = last / 2 if known.center is None else known.center
         center = last - center if turning.reversed else center
         counted = replace(known, angles=angles.tolist(), span=None, center=center)
-        about = {"title": path.stem, "source": path.name}
+        origin = "the middle" if known.center is None else "the caller"
+        about = {"title": path.stem, "source": path.name, "center_from": origin}
         return scan_of_rays(values, counted, notes=notes, about=about)
 
 

@@ -71,7 +71,8 @@ def read_helsinki(path: str | os.PathLike[str], *, center: float | None = None) 
         checks.require(sinogram.ndim == 2, "sinogram", "have the axes (angle, u)", sinogram)
         seen, theta = as_astra_shows(sinogram, np.deg2rad(degrees))
         rays = Rays(theta.tolist(), None, pixel, middle, source, whole - source)
-        about = {"title": path.stem, "source": path.name}
+        origin = "the file" if center is None else "the caller"
+        about = {"title": path.stem, "source": path.name, "center_from": origin}
         return scan_of_rays(seen, rays, notes=[], about=about)
 
 

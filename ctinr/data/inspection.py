@@ -18,6 +18,8 @@ EDGE = 0.02
 TRUNCATED = 0.05
 # exp(−30) of the photons is less than one in 10¹³: no detector measures that.
 LARGEST_MEASURED = 30.0
+# Fields of view, mm, beyond which no scanner is: 10 µm and 5 m.
+SMALLEST_FIELD, LARGEST_FIELD = 0.01, 5000.0
 # Angles closer than this are the same view, radians.
 SAME_ANGLE = 1e-6
 # More views than this within so small an angle, radians, are no tomography.
@@ -35,6 +37,7 @@ def suspicions(
         _negative(sinogram),
         _cut_off(sinogram),
         _narrow(geometry, grid),
+        _size(geometry),
         _repeated(geometry),
         _unseen_lines(geometry, grid)
         if isinstance(geometry, FanBeam)
@@ -135,6 +138,17 @@ def _narrow(geometry: PlanarBeam, grid: Grid) -> str:
     return (
         f"Every view sees only the disk of radius {max(radius, 0.0):.4g} mm around the axis, but "
         f"the grid reaches {reach:.4g} mm: what lies further out is not determined by the data."
+    )
+
+
+def _size(geometry: PlanarBeam) -> str:
+    field = geometry.detector.extent[-1] / getattr(geometry, "magnification", 1.0)
+    if SMALLEST_FIELD <= field <= LARGEST_FIELD:
+        return ""
+    unit = "metres" if field < SMALLEST_FIELD else "micrometres"
+    return (
+        f"The detector sees {field:.4g} mm across the axis of rotation, which no scanner does: was "
+        f"a length in {unit} taken for one in mm?"
     )
 
 

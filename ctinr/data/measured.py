@@ -56,7 +56,10 @@ class Rays:
             If it is not known, or there are more or fewer angles than views.
         """
         if self.angles is None:
-            remedy = "Angles are not guessed. Pass angles=…, or span=math.pi for a half turn."
+            remedy = (
+                "They are not guessed. Pass angles=…, or span=math.pi for a half turn, or lay "
+                "them beside the file as NAME_angles.txt."
+            )
             known = self.span is not None
             rule = f"be given for the {num_views} views"
             checks.require(known, "angles", rule, "none, and none beside the file", remedy)
@@ -104,7 +107,7 @@ def scan_of_rays(
         sinogram=torch.as_tensor(np.ascontiguousarray(sinogram), dtype=torch.float32),
         geometry=replace(beam, detector=detector),
         grid=Grid((bins, bins), spacing),
-        metadata={**about, **known},
+        metadata={**known, **about},
     )
 
 

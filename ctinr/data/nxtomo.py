@@ -175,7 +175,7 @@ def _counts(row: np.ndarray, keys: np.ndarray, notes: list[str]) -> Counts:
     """Return the counts of a row of all frames, (frame, u)."""
     invalid = int((keys == INVALID).sum())
     if invalid:
-        notes.append(f"{invalid} frames that the file marks as invalid were left out.")
+        notes.append(f"Frames left out because the file marks them as invalid: {invalid}.")
     views, flats = np.flatnonzero(keys == PROJECTION), np.flatnonzero(keys == FLAT)
     dark = row[keys == DARK] if (keys == DARK).any() else None
     before, after = flats[flats < views[0]], flats[flats > views[-1]]

@@ -194,15 +194,17 @@ def _is_picture(path: Path) -> bool:
 
 EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange)
 NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
+LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
+STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
     EXCHANGE,
     NXTOMO,
-    Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab),
+    LODOPAB,
     Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
     Reader("FIPS sinogram (mat)", is_fips, read_fips),
     Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
-    Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True),
+    STACK,
     Reader("picture", _is_picture, scan_from_image),
 )
