@@ -129,4 +129,4 @@ def _framesbeside(path: Path, names: tuple[str, ...], row: int) -> np.ndarray | 
 def _contents(angles: Any) -> dict[str, str]:
     names = ("frames", "transmission", "sinogram", "white", "dark")
     contents = {name: "usable values" for name in names}
-    return contents | ({"angles": "angles that fit beside it"} if angles is None else {})
+    return contents | ({"angles": "known angles"} if angles is None else {})

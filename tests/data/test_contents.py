@@ -51,7 +51,7 @@ def test_info_shows_it(tmp_path, capsys):
     for expected in (
         "NXtomo file (NeXus)",
         "30 projections, 5 flat",
-        "1 frames that the file marks",
+        "marks them as invalid: 1.",
     ):
         assert expected in shown
 

@@ -130,9 +130,7 @@ def test_transmissions_are_put_through_the_logarithm(tmp_path):
 def test_angles_are_never_guessed(tmp_path, kind):
     path = write(tmp_path, kind)
     (tmp_path / f"{path.stem}_angles.txt").unlink()
-    rule = (
-        r"angles that fit beside it; got '.*'\. `angles` must be given for the 24 views; got none"
-    )
+    rule = r"known angles; got '.*'\. `angles` must be given for the 24 views; got none"
     with pytest.raises(ValueError, match=rule + r".*Pass angles=…, or span=math\.pi"):
         read_scan(path)
 
@@ -242,5 +240,7 @@ def test_views_of_different_shapes_are_refused(tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
-    with pytest.raises(IsADirectoryError, match=r"got the folder '.*Of folders, known are: stack"):
+    with pytest.raises(
+        IsADirectoryError, match=r"got the folder '.*Of folders, known are: 2DeteCT"
+    ):
         read_scan(tmp_path)

@@ -70,7 +70,7 @@ def test_a_scan_without_frames_says_what_is_lost(tmp_path, capsys):
 def test_invalid_frames_are_named(tmp_path, capsys):
     nexus.write(tmp_path / "a.nxs")
     assert converted(tmp_path / "a.nxs", tmp_path / "b.h5", to="exchange") == 0
-    assert "1 frames that are marked as invalid were left out." in capsys.readouterr().out
+    assert "Frames left out because they are marked as invalid: 1." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
