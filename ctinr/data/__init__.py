@@ -15,10 +15,12 @@ from ctinr.data.flats import drifting_flat_field
 from ctinr.data.hardening import correct_hardening, fit_hardening
 from ctinr.data.hdf5 import read_hdf5_scan, write_scan
 from ctinr.data.images import read_image, scan_from_image
+from ctinr.data.naf import read_naf
 from ctinr.data.nxtomo import read_nxtomo
 from ctinr.data.outliers import remove_outliers
 from ctinr.data.pictures import Picture, read_picture
 from ctinr.data.preprocessing import fill_bins, flat_field, minus_log, open_beam
+from ctinr.data.r2gaussian import read_r2gaussian
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
@@ -51,8 +53,10 @@ __all__ = [
     "read_exchange",
     "read_hdf5_scan",
     "read_image",
+    "read_naf",
     "read_nxtomo",
     "read_picture",
+    "read_r2gaussian",
     "read_scan",
     "read_sound",
     "reader_of",

@@ -1,0 +1,120 @@
+"""Folders of R²-Gaussian: `meta_data.json`, and projections and a volume as npy files.
+
+The scanner's lengths are in a unit of the scene, in which the volume often spans [−1, 1]³; line
+integrals are over the same unit. `nDetector`, `sDetector` and `offDetector` are (v, u), `nVoxel`,
+`sVoxel` and `offOrigin` (x, y, z); sizes are those of the whole.
+
+Zha et al. 2024, R²-Gaussian: rectifying radiative Gaussian splatting for tomographic
+reconstruction, doi:10.48550/arXiv.2405.20693.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctinr import checks
+from ctinr.data.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.files import existing, naming, readable
+from ctinr.data.stack_files import damage
+
+META, VOLUME = "meta_data.json", "vol"
+PARTS = ("train", "test")
+
+
+def read_r2gaussian(
+    path: str | os.PathLike[str], *, part: str = "train", unit: float = 1.0
+) -> ConeScan:
+    """Read a folder of R²-Gaussian.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    part : str
+        "train" or "test": which projections.
+    unit : float
+        Millimetres that the scene's unit of length stands for.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, OSError
+        If a file is missing or damaged.
+    ValueError
+        If an entry of the description is missing or does not fit the others, or points outside of
+        the folder.
+    """
+    path = Path(path)
+    checks.one_of(part, "part", PARTS)
+    unit = checks.positive(unit, "unit")
+    meta = _described(path / META)
+    entries = meta.get(f"proj_{part}")
+    rule = f"name a file with a list proj_{part}"
+    good = isinstance(entries, list) and bool(entries) and all(_is_entry(each) for each in entries)
+    checks.require(good, "path", rule, f"'{path / META}' without")
+    angles = np.array([float(each["angle"]) for each in entries or ()])
+    views = np.stack([_array(path, each["file_path"]) for each in entries or ()])
+    volume = _array(path, str(meta[VOLUME])) / unit if VOLUME in meta else None
+    names = {"angles": f"usable angles in {META}", "projections": "usable projections"}
+    with naming(path, names | {"volume": "a usable volume", "shape": "usable sizes"}):
+        scanner = _scanner(meta, path / META, unit)
+        return cone_scan(scanner, angles, views, volume=volume, title=f"{path.name}, {part}")
+
+
+def _described(path: Path) -> Mapping[str, Any]:
+    existing(path)
+    with damage(path):
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    good = isinstance(meta, Mapping) and isinstance(meta.get("scanner"), Mapping)
+    checks.require(good, "path", "name a file with the entry scanner", f"'{path}' without")
+    mode = str(meta["scanner"].get("mode", "cone"))
+    checks.require(mode == "cone", "path", "name a scan by a cone beam", f"'{path}' by {mode!r}")
+    return meta
+
+
+def _scanner(meta: Mapping[str, Any], path: Path, unit: float) -> Scanner:
+    scanner = meta["scanner"]
+    source, whole = (unit * numbers_in(scanner, name, 1, path=path)[0] for name in ("DSO", "DSD"))
+    rule = "name a file whose DSD is more than DSO, and that more than 0"
+    checks.require(0 < source < whole, "path", rule, f"'{path}' with {whole:g} and {source:g}")
+    zero = {"offDetector": (0.0, 0.0), "offOrigin": (0.0, 0.0, 0.0)}
+    where = {name: scanner.get(name, none) for name, none in zero.items()}
+    rows, columns = (int(each) for each in numbers_in(scanner, "nDetector", 2, path=path))
+    height, width = (unit * each for each in numbers_in(scanner, "sDetector", 2, path=path))
+    v, u = (unit * each for each in numbers_in(where, "offDetector", 2, path=path))
+    nx, ny, nz = (int(each) for each in numbers_in(scanner, "nVoxel", 3, path=path))
+    x, y, z = (unit * each for each in numbers_in(scanner, "sVoxel", 3, path=path))
+    cx, cy, cz = (unit * each for each in numbers_in(where, "offOrigin", 3, path=path))
+    return Scanner(
+        source_distance=source,
+        whole_distance=whole,
+        bins=(columns, rows),
+        pitch=(width / columns, height / rows),
+        offset=(u, v),
+        cells=(nx, ny, nz),
+        spacing=(x / nx, y / ny, z / nz),
+        center=(cx, cy, cz),
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, Mapping)
+        and isinstance(entry.get("file_path"), str)
+        and isinstance(entry.get("angle"), int | float)
+    )
+
+
+def _array(folder: Path, name: str) -> np.ndarray:
+    place = (folder / name).resolve()
+    rule = "name a folder whose description points into it"
+    inside = place.is_relative_to(folder.resolve())
+    checks.require(inside, "path", rule, f"'{folder}' with {name!r}")
+    existing(place)
+    with readable(place), damage(place):
+        return np.asarray(np.load(place, allow_pickle=False), dtype=np.float64)
