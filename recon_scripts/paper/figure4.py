@@ -22,9 +22,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ctinr import checks
 from ctinr.metrics import psnr
-from ctinr.networks import BWReLU, Ensemble, Family, FourierFeatures, Wire
+from ctinr.networks import Ensemble, Family, FourierFeatures, Wire
 from ctinr.recon.fit import fit
 from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
@@ -34,6 +33,7 @@ from ctinr.recon.selection import Split, split_views
 from ctinr.recon.tuned import tuned_fbp, tuned_tv
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress
 from recon_scripts._terminal import say
+from recon_scripts.paper._contest import chosen, contenders
 from recon_scripts.paper._publishing import (
     Result,
     add_picture,
@@ -43,7 +43,6 @@ from recon_scripts.paper._publishing import (
     publish,
 )
 from recon_scripts.paper._tomography import SETTINGS, Setting
-from recon_scripts.paper.figure5 import contenders
 
 DEPTH, SCALE, VIEWS, SIZE = 3, 3.0, 100, 256
 # The numbers of steps and of neurons.
@@ -55,7 +54,7 @@ METHODS = {"FBP": tuned_fbp, "TV": tuned_tv}
 
 
 @dataclass(frozen=True, eq=False)
-class Contest:
+class Rivals:
     """What is the same for all: the setting, the views that judge rates, steps and seeds."""
 
     setting: Setting
@@ -63,8 +62,10 @@ class Contest:
     steps: int
     seeds: int
 
-    def fitted(self, problem: Problem, family: Family, *, rate: float, seeds: int) -> Tensor:
-        """Return the images (seed, y, x) after the last step, of one rate."""
+    def fitted(
+        self, problem: Problem, family: Family, *, rate: float, seeds: int
+    ) -> Reconstruction:
+        """Return the fit of some seeds, its images (seed, y, x); single precision everywhere."""
         generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
         result = fit(
             Ensemble([family.build(2, generator=generator) for generator in generators]),
@@ -73,8 +74,9 @@ class Contest:
             iterations=self.steps,
             optimizer=AdamOnly(rate),
             schedule=self.setting.schedule,
+            precision="float32",
         )
-        return result.image.reshape(seeds, *self.setting.grid.shape)
+        return replace(result, image=result.image.reshape(seeds, *self.setting.grid.shape))
 
     def tried(self, family: Family) -> dict[float, float]:
         """Return the error on withheld views of each learning rate, from lowest to highest."""
@@ -82,11 +84,9 @@ class Contest:
         some, others = (self.setting.problem.restricted(part) for part in parts)
 
         def error(rate: float) -> float:
-            try:
-                image = self.fitted(some, family, rate=rate, seeds=1)[0]
-            except FloatingPointError:
-                return math.inf
-            return relative_error(others.A, image, others.y)
+            result = self.fitted(some, family, rate=rate, seeds=1)
+            failed = result.diverged
+            return math.inf if failed else relative_error(others.A, result.image[0], others.y)
 
         errors = {factor * family.rate: error(factor * family.rate) for factor in FACTORS}
         for _ in range(WIDENINGS):
@@ -101,7 +101,7 @@ class Contest:
         """Return the image of the first seed, and the row of a family."""
         errors = self.tried(family)
         rate = min(errors, key=errors.__getitem__)
-        images = self.fitted(self.setting.problem, family, rate=rate, seeds=self.seeds)
+        images = self.fitted(self.setting.problem, family, rate=rate, seeds=self.seeds).image
         found = [psnr(image, self.setting.truth, data_range=1.0) for image in images]
         spread = statistics.stdev(found) / self.seeds**0.5 if self.seeds > 1 else None
         row = {"PSNR": statistics.mean(found), "standard error": spread, "of": self.seeds}
@@ -119,11 +119,9 @@ class Contest:
 
 def families(width: int, samples: int, *, as_in_paper: bool) -> dict[str, Family]:
     """Return the contenders at a width, with the paper's hyper-parameters if wished."""
-    found = contenders(width, DEPTH, samples)
+    found = contenders(width, DEPTH, samples, scale=SCALE)
     for name, family in found.items():
-        if isinstance(family, BWReLU):
-            found[name] = replace(family, scale=SCALE)
-        elif as_in_paper and isinstance(family, FourierFeatures):
+        if as_in_paper and isinstance(family, FourierFeatures):
             # The number of views, taken for that of pixels: four octaves, whatever the picture.
             found[name] = replace(family, samples=16)
         elif as_in_paper and isinstance(family, Wire):
@@ -157,13 +155,6 @@ def _method(name: str) -> str:
     return {"FBP": "fbp", "TV": "tv", "bw-relu": "inr"}.get(name, "other")
 
 
-def chosen(names: list[str] | None, used: dict[str, Family]) -> dict[str, Family]:
-    """Return the families of some names, or all."""
-    for name in names or ():
-        checks.one_of(name, "only", tuple(used))
-    return {name: used[name] for name in names or used}
-
-
 def main() -> None:
     """Scan, choose rates, fit all families, draw, publish."""
     parser = options_of(__doc__ or "", seeds=5)
@@ -182,16 +173,16 @@ def main() -> None:
     setting = SETTINGS[options.protocol](image, views=views, steps=steps)
     paper = options.protocol == "paper"
     used = families(width, max(setting.grid.shape), as_in_paper=paper)
-    used = chosen(options.only, used)
-    contest = Contest(setting, split_views(setting.problem.A.geometry), steps, seeds)
-    found = {name: contest.of_method(method) for name, method in METHODS.items()}
+    used = chosen(used, options.only)
+    rivals = Rivals(setting, split_views(setting.problem.A.geometry), steps, seeds)
+    found = {name: rivals.of_method(method) for name, method in METHODS.items()}
     for name, family in used.items():
-        found[name] = contest.of_family(family)
+        found[name] = rivals.of_family(family)
         say(f"{name}: {found[name][1]['PSNR']:.2f} dB")
     rows = [{"name": name, **row} for name, (_, row) in found.items()]
     images = {name: image for name, (image, _) in found.items()}
     record = {"protocol": options.protocol, "views": views, "steps": steps}
-    record |= {"split": contest.split.to_dict()}
+    record |= {"split": rivals.split.to_dict()}
     record |= {"families": {name: repr(family) for name, family in used.items()}}
     publish(Result("figure4", drawing(setting.truth, images, rows), rows, record), options.out)
 

@@ -20,7 +20,16 @@ from ctinr.networks import BWReLU, Siren, families
 from ctinr.operators import BlockAverage
 from recon_scripts._pictures import bicubic
 from recon_scripts._sounds import suited
-from recon_scripts.paper import figure1, figure2, figure3, figure4, figure5, figure5_audio, figure6, figure7
+from recon_scripts.paper import (
+    figure1,
+    figure2,
+    figure3,
+    figure4,
+    figure5,
+    figure5_audio,
+    figure6,
+    figure7,
+)
 from recon_scripts.paper._contest import Contest, contenders
 from recon_scripts.paper._contest import row as row_of
 from recon_scripts.paper._publishing import Result, picture, publish
