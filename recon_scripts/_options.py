@@ -55,6 +55,6 @@ class OutputOptions:
     """Where the result goes."""
 
     out: Annotated[Path | None, Described] = None
-    """Folder for the result, which must not exist yet (default: named after the scan)."""
+    """Folder for the result, which must not exist yet (default: named after its input)."""
     overwrite: bool = False
     """Replace an earlier result in that folder, once the new one is complete."""
