@@ -11,7 +11,9 @@ from phantoms.registry import by_name, catalogue
 from phantoms.shapes import Box, Ellipse, HalfPlane
 from phantoms.shepp_logan import shepp_logan
 from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
+from phantoms.swarm import Swarm
 from phantoms.terms import Bump, Solid, Term
+from phantoms.textured import gradients, rock, tissue, trabeculae, weave
 from phantoms.volume import Ellipsoid, VolumePhantom, ball
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "HalfPlane",
     "Phantom",
     "Solid",
+    "Swarm",
     "Term",
     "VolumePhantom",
     "ball",
@@ -33,7 +36,12 @@ __all__ = [
     "disk",
     "forbild_head",
     "forbild_thorax",
+    "gradients",
     "random_ellipses",
+    "rock",
     "shepp_logan",
     "smooth_blobs",
+    "tissue",
+    "trabeculae",
+    "weave",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from phantoms import checks
 from phantoms.shapes import Array, Pair, rotation
-from phantoms.terms import BLOCK, Term
+from phantoms.terms import BLOCK, Term, blocks
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Phantom:
         points = checks.vectors(points, "points")
         flat = points.reshape(-1, 2)
         result = np.zeros(len(flat))
-        for block in _blocks(len(flat), BLOCK):
+        for block in blocks(len(flat), BLOCK):
             for term in self.terms:
                 result[block] += term.values(flat[block])
         return result.reshape(points.shape[:-1])
@@ -109,7 +109,7 @@ class Phantom:
         units = np.broadcast_to(directions / lengths[..., None], shape).reshape(-1, 2)
         flat = np.broadcast_to(points, shape).reshape(-1, 2)
         result = np.zeros(len(flat))
-        for block in _blocks(len(flat), BLOCK):
+        for block in blocks(len(flat), BLOCK):
             for term in self.terms:
                 result[block] += term.line_integrals(flat[block], units[block])
         return result.reshape(shape[:-1])
@@ -225,11 +225,6 @@ def _common_shape(points: Array, directions: Array) -> tuple[int, ...]:
         ) from None
 
 
-def _blocks(length: int, size: int) -> Iterator[slice]:
-    """Yield the slices that cover range(length) in pieces of at most `size`."""
-    return (slice(start, min(start + size, length)) for start in range(0, length, size))
-
-
 def _windows(term: Term, y: Array, x: Array, sides: Pair) -> Iterator[tuple[slice, slice]]:
     """Yield (rows, columns) that together hold each cell the term reaches, in bounded blocks."""
     outline = term.outline()
@@ -239,5 +234,5 @@ def _windows(term: Term, y: Array, x: Array, sides: Pair) -> Iterator[tuple[slic
     first_row, last_row = np.searchsorted(y, [top - sides[0], bottom + sides[0]])
     columns = slice(*np.searchsorted(x, [left - sides[1], right + sides[1]]).tolist())
     step = max(1, math.ceil(BLOCK / max(1, columns.stop - columns.start)))
-    for rows in _blocks(int(last_row - first_row), step):
+    for rows in blocks(int(last_row - first_row), step):
         yield slice(int(first_row) + rows.start, int(first_row) + rows.stop), columns

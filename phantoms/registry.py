@@ -11,6 +11,7 @@ from phantoms.forbild_thorax import forbild_thorax
 from phantoms.phantom import Phantom
 from phantoms.shepp_logan import shepp_logan
 from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
+from phantoms.textured import gradients, rock, tissue, trabeculae, weave
 
 catalogue: Mapping[str, Callable[[int], Phantom]] = MappingProxyType(
     {
@@ -23,6 +24,11 @@ catalogue: Mapping[str, Callable[[int], Phantom]] = MappingProxyType(
         "bump": lambda seed: bump(),
         "random-ellipses": random_ellipses,
         "smooth-blobs": smooth_blobs,
+        "tissue": tissue,
+        "gradients": gradients,
+        "trabeculae": trabeculae,
+        "rock": rock,
+        "weave": weave,
     }
 )
 """From name to a function of the seed; only the random phantoms heed the seed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -183,3 +183,8 @@ def supersampled(
         block = slice(start, start + step)
         means[block] = values(centers[block, None] + offsets).mean(axis=-1)
     return means
+
+
+def blocks(length: int, size: int) -> Iterator[slice]:
+    """Yield the slices that cover range(length) in pieces of at most `size`."""
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
