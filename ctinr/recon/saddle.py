@@ -13,10 +13,10 @@ from ctinr.operators import Gradient, LinearOperator
 from ctinr.recon.problem import item_sums
 
 # The part of the step sizes that serves the data; the rest serves the variation.
-DATA_SHARE = 0.7
+DATA_SHARE = 0.5
 # How far the image moves in one step where the variation pulls with all its weight, as a part of
 # the image's size. Decides the balance of primal and dual steps, and so the speed only.
-PACE = 0.03
+PACE = 0.025
 # The gap looks for better images within this part of the image's size, up and down, in each cell.
 REACH = 0.1
 
@@ -27,13 +27,14 @@ class Saddle:
 
     The dual variables are one number a ray (of the misfit) and one vector a cell, no longer than
     the radius (of the variation); `pull` is Aᵀ rays + gradientᵀ edges, zero at the solution where
-    the image is above zero.
+    the image is above zero. The radius is a number, or one an item in a shape that multiplies
+    images.
     """
 
     A: LinearOperator
     y: Tensor
     gradient: Gradient
-    radius: float
+    radius: float | Tensor
     nonnegative: bool
 
     def allowed(self, x: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ class Saddle:
 
     def shortened(self, edges: Tensor) -> Tensor:
         """Return the vectors, those longer than the radius cut to it, in the same memory."""
-        excess = lengths(edges).div_(self.radius).clamp_(min=1)
+        excess = lengths(edges).div_(_like(self.radius, edges)).clamp_(min=1)
         return edges.div_(excess.unsqueeze(1))
 
     def size(self) -> Tensor:
@@ -55,7 +56,8 @@ class Saddle:
         """Return the value that is minimised, (batch,), float64."""
         misfit = item_sums((Ax - self.y).square_(), self.y.ndim - 1) / 2
         variation = item_sums(lengths(self.gradient(x)), x.ndim - 1)
-        return misfit + self.radius * variation
+        radii = torch.as_tensor(self.radius, dtype=variation.dtype, device=variation.device)
+        return misfit + radii.flatten() * variation
 
     def bound(self, x: Tensor, rays: Tensor, pull: Tensor, reach: Tensor) -> Tensor:
         """Return what no allowed image within `reach` of x in every cell is below, (batch,).
@@ -88,7 +90,7 @@ class StepSizes:
         spacing = saddle.gradient.domain.spacing
         steepness = 2 * math.sqrt(sum(step**-2 for step in spacing))
         size = saddle.size().reshape(-1, *(1,) * len(spacing))
-        primal = PACE / (steepness * saddle.radius) * size
+        primal = _like(PACE / (steepness * saddle.radius), size) * size
         dual = DATA_SHARE / (norm * primal.reshape(-1, *(1,) * (saddle.y.ndim - 1)))
         response = dual * data_metric(saddle.A, saddle.y)
         edges = (1 - DATA_SHARE) / (steepness**2 * primal.unsqueeze(1))
@@ -98,6 +100,11 @@ class StepSizes:
         """Return how far the gap looks, one an item of the batch."""
         largest = x.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
         return REACH * torch.maximum(largest, self.size)
+
+
+def _like(value: float | Tensor, tensor: Tensor) -> float | Tensor:
+    """Return a number as it is, and one an item in the dtype of a tensor."""
+    return value.to(tensor) if isinstance(value, Tensor) else value
 
 
 def lengths(vectors: Tensor) -> Tensor:

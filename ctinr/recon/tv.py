@@ -26,7 +26,7 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
     A: LinearOperator,
     y: Tensor,
     *,
-    weight: float,
+    weight: float | Tensor,
     nonnegative: bool = True,
     iterations: int = 500,
     gap: float = 1e-4,
@@ -50,8 +50,10 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
         The forward model; its domain is a `Grid`.
     y : Tensor, shape (*batch, *A.range.shape)
         The data. Items of a batch do not influence one another, but for when to stop.
-    weight : float
+    weight : float or Tensor, shape (*batch)
         Above zero. It has no unit, as neither data nor TV have one, and suits any unit of length.
+        One number, or one for each item of the batch: ``y.expand(n, *y.shape)`` with n weights
+        tries them side by side, which costs less than one after the other.
     nonnegative : bool
         Whether the image is kept at or above zero.
     iterations : int
@@ -85,7 +87,7 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
     """
     steps = tv_steps(A, y, weight=weight, nonnegative=nonnegative, initial=initial)
     parameters = {
-        "weight": weight,
+        "weight": weight.tolist() if isinstance(weight, Tensor) else weight,
         "nonnegative": nonnegative,
         "iterations": iterations,
         "gap": gap,
@@ -98,7 +100,7 @@ def tv_steps(
     A: LinearOperator,
     y: Tensor,
     *,
-    weight: float,
+    weight: float | Tensor,
     nonnegative: bool = True,
     initial: Tensor | None = None,
     norm: float | None = None,
@@ -119,16 +121,27 @@ def tv_steps(
         What `data_norm(A, y)` returned, to spare its projections when many weights are tried.
     """
     check_data(A, y)
-    weight = checks.positive(weight, "weight")
-    grid = grid_of(A)
+    grid, leading = grid_of(A), batch_shape(A, y)
+    radius = _weights(weight, leading, len(grid.shape)) * grid.cell_measure
     if initial is None and isinstance(A.range, Beam):
         initial = rough_image(A, y)
     start = first_image(A, y, initial)
-    leading = batch_shape(A, y)
     items = y.reshape(-1, *A.range.shape)
-    saddle = Saddle(A, items, Gradient(grid), weight * grid.cell_measure, nonnegative)
+    saddle = Saddle(A, items, Gradient(grid), radius, nonnegative)
     sizes = StepSizes.of(saddle, data_norm(A, y) if norm is None else norm)
     return _iterate(saddle, sizes, start.reshape(-1, *grid.shape), leading)
+
+
+def _weights(weight: float | Tensor, leading: tuple[int, ...], num_axes: int) -> float | Tensor:
+    """Return a number, or one an item in a shape that multiplies images, float64."""
+    if not isinstance(weight, Tensor):
+        return checks.positive(weight, "weight")
+    rule = f"be one number, or one for each item of the batch of shape {leading}"
+    checks.require(tuple(weight.shape) == leading, "weight", rule, weight)
+    checks.finite_values(weight, "weight")
+    least = float(weight.min())
+    checks.require(least > 0, "weight", "be above zero", f"one of {least:g}")
+    return weight.detach().to(torch.float64).reshape(-1, *(1,) * num_axes)
 
 
 class _Iterate(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -203,6 +204,33 @@ def test_a_batch_is_a_loop():
     assert together.losses[-1] == pytest.approx(sum(single.losses[-1] for single in alone))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_item_can_have_its_own_weight(dtype):
+    A, x = scene(16, 9)
+    y = (A(x) + 0.3 * noise(*A.range.shape)).to(dtype)
+    weights = torch.tensor([[2.0, 0.05], [0.5, 0.3]])
+    together = tv(A, y.expand(2, 2, *y.shape), weight=weights, iterations=25)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-11
+    alone = [tv(A, y, weight=weight, iterations=25) for weight in weights.flatten().tolist()]
+    for image, single in zip(together.image.flatten(0, 1), alone, strict=True):
+        torch.testing.assert_close(image, single.image, rtol=tolerance, atol=tolerance)
+    sums = [sum(values) for values in zip(*(single.losses for single in alone), strict=True)]
+    assert together.losses == pytest.approx(sums, rel=tolerance)
+    assert together.parameters["weight"] == weights.tolist()
+    # items that differ by their weight alone do differ
+    assert (alone[0].image - alone[1].image).norm() > 0.1 * alone[1].image.norm()
+
+
+def test_the_gap_is_that_of_the_item_that_is_farthest_off():
+    A, x = scene(16, 9)
+    y = A(x) + 0.3 * noise(*A.range.shape)
+    weights = torch.tensor([2.0, 0.05], dtype=torch.float64)
+    both = list(islice(tv_steps(A, y.expand(2, *y.shape), weight=weights), 20))
+    heavy, light = (list(islice(tv_steps(A, y, weight=w), 20)) for w in weights.tolist())
+    largest = [max(one.gap, other.gap) for one, other in zip(heavy, light, strict=True)]
+    assert [step.gap for step in both] == pytest.approx(largest, rel=1e-9)
+
+
 def test_a_batch_stops_when_its_last_item_does():
     space = Grid((6, 6))
     easy, hard = torch.zeros(6, 6), 1 + noise(6, 6).float()
@@ -269,6 +297,17 @@ def test_the_norm_is_a_bound_but_not_a_loose_one():
         ({"weight": -1.0}, ValueError, "`weight` must be above zero; got -1.0"),
         ({"weight": 0.0}, ValueError, "`weight` must be above zero; got 0.0"),
         ({"weight": math.nan}, ValueError, "`weight` must be finite"),
+        ({"weight": torch.ones(2)}, ValueError, r"`weight` must be one number, or one for each it"),
+        (
+            {"y": torch.zeros(2, 9, 24), "weight": torch.tensor([1.0, -0.5])},
+            ValueError,
+            "`weight` must be above zero; got one of -0.5",
+        ),
+        (
+            {"y": torch.zeros(2, 9, 24), "weight": torch.tensor([1.0, math.nan])},
+            ValueError,
+            "`weight` must be finite everywhere",
+        ),
         ({"gap": 0.0}, ValueError, "`tolerance` must be above zero"),
         ({"iterations": 0}, ValueError, "`iterations` must be at least 1"),
         ({"y": torch.zeros(9, 23)}, ValueError, r"`y` must end with the shape \(9, 24\)"),
