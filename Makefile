@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := ctinr phantoms recon_scripts tests
-BENCHMARKS ?= $(filter-out _% cuda,$(notdir $(basename $(wildcard recon_scripts/benchmarks/*.py))))
+BENCHMARKS ?= $(filter-out _% cuda noise_study time_to_psnr tv_projections,$(notdir $(basename $(wildcard recon_scripts/benchmarks/*.py))))
 
 # A stamp says what .venv holds; it is made again when the requirements change.
 VENV := .venv/.made
@@ -42,7 +42,7 @@ format: $(DEV) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix $(PACKAGES)
 	$(BIN)/ruff format $(PACKAGES)
 
-bench: $(RUN) ## time the engines and the training step (BENCHMARKS="one two" picks)
+bench: $(RUN) ## time the engines and the training step (BENCHMARKS="one two" picks, long ones too)
 	@set -e; for name in $(BENCHMARKS); do \
 	    echo "== $$name"; \
 	    $(BIN)/python -m recon_scripts.benchmarks.$$name --out benchmark_results/$$name; \

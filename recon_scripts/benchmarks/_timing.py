@@ -58,10 +58,16 @@ def parse(description: str, *, more: str | None = None) -> argparse.Namespace:
 
     All contenders profit from that alike. A benchmark that can do `more` says what that is.
     """
+    parser = options_of(description)
+    if more is not None:
+        parser.add_argument("--more", action="store_true", help=more)
+    return parser.parse_args()
+
+
+def options_of(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark has; memory is kept as in `parse`."""
     keep_freed_memory()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
-    if more is not None:
-        parser.add_argument("--more", action="store_true", help=more)
-    return parser.parse_args()
+    return parser
