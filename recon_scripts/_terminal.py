@@ -120,7 +120,7 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console().print(table)
+    show_whole(table)
 
 
 def show_facts(title: str, facts: Mapping[str, str]) -> None:

@@ -15,19 +15,15 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
 from ctinr import checks
-from ctinr.data import Noise, Scan, read_image, scan_from_image
-from ctinr.geometry import Grid
-from ctinr.operators import BlockAverage
-from ctinr.projectors import Projector
+from ctinr.data import Scan, read_image
 from ctinr.report import Cost
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress, legend, png
 from recon_scripts._comparison import Settings, compare
@@ -35,8 +31,9 @@ from recon_scripts._jobs import Job
 from recon_scripts._methods import method_named
 from recon_scripts._options import MethodOptions
 from recon_scripts._progress import Display
-from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS, phantom_scan
+from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS
 from recon_scripts._terminal import say
+from recon_scripts.benchmarks._cells import SCAN_KEYS, Cell
 from recon_scripts.benchmarks._ledger import Ledger
 from recon_scripts.benchmarks._oracle import oracle_inr
 from recon_scripts.benchmarks._timing import options_of, publish
@@ -52,42 +49,10 @@ JOBS: Mapping[str, Job] = {
     "inr": Job(method_named("inr")),
     "oracle-inr": Job(replace(method_named("inr"), oracle=oracle_inr), oracle=True),
 }
-KEYS = ("object", "size", "views", "photons", "seed", "method")
+KEYS = (*SCAN_KEYS, "method")
 VALUES = ("psnr", "ssim", "seconds", "choice")
 # What seeds are averaged over.
 CELL = ("object", "size", "views", "photons")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One scan: of which object, how large, from how many views, with how many photons."""
-
-    object: str
-    size: int
-    views: int
-    photons: float
-    seed: int
-    image: Path | None = None
-
-    def scan(self) -> Scan:
-        """Return the scan, simulated; its seed draws the object too, where that is random."""
-        if self.image is None:
-            options = {"views": self.views, "photons": self.photons, "seed": self.seed}
-            return phantom_scan(self.object, size=self.size, **options)  # type: ignore[arg-type]
-        noise = Noise(self.photons, seed=self.seed)
-        pixels = halved(self.image)
-        return scan_from_image(pixels, Projector, num_views=self.views, noise=noise)
-
-    def key(self, method: str) -> dict[str, Any]:
-        """Return what names the row of a method."""
-        return {**{name: getattr(self, name) for name in KEYS[:-1]}, "method": method}
-
-
-def halved(path: Path) -> Any:
-    """Return a picture on cells twice as large; an odd row or column at the end is left out."""
-    pixels = torch.as_tensor(read_image(path))
-    rows, columns = (side // 2 * 2 for side in pixels.shape)
-    return BlockAverage(Grid((rows, columns)), 2)(pixels[:rows, :columns].contiguous()).numpy()
 
 
 def cells(options: argparse.Namespace) -> Iterator[Cell]:

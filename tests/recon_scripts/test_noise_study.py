@@ -18,6 +18,7 @@ from recon_scripts import _methods
 from recon_scripts._methods import Method, Task
 from recon_scripts._options import MethodOptions
 from recon_scripts.benchmarks import _oracle, noise_study
+from recon_scripts.benchmarks._cells import Cell, halved
 from recon_scripts.benchmarks._ledger import Ledger
 from recon_scripts.benchmarks._oracle import oracle_inr
 
@@ -107,10 +108,10 @@ def test_a_picture_is_halved_and_scanned_with_the_largest_line_integral_of_5(tmp
     path = tmp_path / "picture.png"
     values = np.random.default_rng(0).integers(0, 255, (33, 42)).astype(np.uint8)
     Image.fromarray(values).save(path)
-    halved = noise_study.halved(path)
+    found = halved(path)
     expected = values[:32].reshape(16, 2, 21, 2).mean(axis=(1, 3))
-    assert halved == pytest.approx(expected, abs=1e-10)
-    scan = noise_study.Cell("picture", 21, 6, 1e9, 0, path).scan()
+    assert found == pytest.approx(expected, abs=1e-10)
+    scan = Cell("picture", 21, 6, 1e9, 0, path).scan()
     assert scan.truth.shape == (16, 21) and scan.num_views == 6
     assert float(scan.sinogram.max()) == pytest.approx(5.0, rel=0.02)
 
