@@ -137,13 +137,17 @@ class Swarm(Term):
 
     def mapped(self, matrix: Array, shift: Array) -> Swarm:
         """Return the term with all members carried along."""
-        centers = (self._centers @ matrix.T + shift).tolist()
-        matrices = (matrix @ self._matrices).tolist()
-        moved = zip(centers, matrices, strict=True)
-        return replace(
-            self,
-            shapes=tuple(Ellipse((x, y), ((a, b), (c, d))) for (x, y), ((a, b), (c, d)) in moved),
-        )
+        moved = ellipses(self._centers @ matrix.T + shift, matrix @ self._matrices)
+        return replace(self, shapes=moved)
+
+
+def ellipses(centers: Array, matrices: Array) -> tuple[Ellipse, ...]:
+    """Return the images of the unit disk under maps with these centres (n, 2), matrices (n, 2, 2).
+
+    Lengths are in mm.
+    """
+    pairs = zip(centers.tolist(), matrices.tolist(), strict=True)
+    return tuple(Ellipse((x, y), ((a, b), (c, d))) for (x, y), ((a, b), (c, d)) in pairs)
 
 
 class _Buckets:

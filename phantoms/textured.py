@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from phantoms import checks
 from phantoms.phantom import Phantom
 from phantoms.published import WATER
 from phantoms.shapes import Array, Box, Ellipse, Pair
-from phantoms.swarm import Swarm
+from phantoms.swarm import Swarm, ellipses
 from phantoms.terms import Bump, Solid, Term
 
 # Lengths below are parts of the radius of the whole, values parts of its value.
@@ -26,7 +26,7 @@ _ORGANS: tuple[_Organ, ...] = (
     ((0.14, -0.42), (0.22, 0.14), 0.1, -0.35, 120, 0.12),
 )
 # Places tried for each piece of a packing; where all are taken it is left out.
-_TRIES = 40
+_TRIES = 20
 
 
 def tissue(seed: int = 0, *, radius: float = 100.0, value: float = WATER) -> Phantom:
@@ -75,11 +75,10 @@ def gradients(seed: int = 0, *, radius: float = 100.0, value: float = WATER) -> 
     sizes = generator.uniform(0.25, 0.5, 14)
     heights = 0.25 * np.resize((1.0, -1.0), 14) * generator.uniform(0.4, 1.0, 14)
     terms.append(_grains(generator, body, sizes, heights))
-    domes = _packed(generator, body, generator.uniform(0.05, 0.17, 18))
+    domes = _disks(*_packed(generator, body, generator.uniform(0.05, 0.17, 18)))
     steps = generator.uniform(-0.15, 0.3, len(domes))
-    shapes = tuple(_round(center, size) for center, size in domes)
-    terms.append(Swarm(1.0, _floats(steps), shapes))
-    terms.append(Swarm(1.0, _floats(generator.uniform(0.1, 0.3, len(domes))), shapes, 1))
+    terms.append(Swarm(1.0, _floats(steps), domes))
+    terms.append(Swarm(1.0, _floats(generator.uniform(0.1, 0.3, len(domes))), domes, 1))
     return _made(terms, radius, value)
 
 
@@ -93,13 +92,12 @@ def trabeculae(seed: int = 0, *, radius: float = 100.0, value: float = WATER) ->
     """
     generator = _generator(seed)
     marrow, shell = Ellipse.of((0.0, 0.0), (0.93, 0.85)), Ellipse.of((0.0, 0.0), (1.0, 0.92))
-    centers = [center for center, _ in _packed(generator, marrow, np.full(800, 0.024))]
-    rods = []
-    for place, center in enumerate(centers):
-        along = math.atan2(center[1] - 1.6, center[0]) + float(generator.normal(0, 0.2))
-        semi_axes = float(generator.uniform(0.05, 0.08)), float(generator.uniform(0.006, 0.011))
-        rods.append(Ellipse.of(_pair(center), semi_axes, along + (place % 2) * math.pi / 2))
-    terms = [Solid(1.6, shell), Solid(-0.6, marrow), Swarm(0.6, (1.0,) * len(rods), tuple(rods))]
+    centers, _ = _packed(generator, marrow, np.full(800, 0.024))
+    num = len(centers)
+    along = np.arctan2(centers[:, 1] - 1.6, centers[:, 0]) + generator.normal(0, 0.2, num)
+    lengths, widths = generator.uniform(0.05, 0.08, num), generator.uniform(0.006, 0.011, num)
+    rods = _turned(centers, lengths, widths, along + np.arange(num) % 2 * math.pi / 2)
+    terms = [Solid(1.6, shell), Solid(-0.6, marrow), Swarm(0.6, (1.0,) * num, rods)]
     return _made(terms, radius, value)
 
 
@@ -113,18 +111,13 @@ def rock(seed: int = 0, *, radius: float = 100.0, value: float = WATER) -> Phant
     """
     generator = _generator(seed)
     core = Ellipse.of((0.0, 0.0), (1.0, 1.0))
-    pieces = _packed(generator, core, _falling(generator, 900, (0.012, 0.1)))
-    dense = generator.uniform(size=len(pieces)) < 0.12
-    shapes = [
-        Ellipse.of(
-            _pair(center),
-            (size, size * float(generator.uniform(0.5, 1.0))),
-            float(generator.uniform(0, math.pi)),
-        )
-        for center, size in pieces
-    ]
+    centers, sizes = _packed(generator, core, _falling(generator, 900, (0.012, 0.1)))
+    num = len(sizes)
+    dense = generator.uniform(size=num) < 0.12
+    widths = sizes * generator.uniform(0.5, 1.0, num)
+    pieces = _turned(centers, sizes, widths, generator.uniform(0, math.pi, num))
     heights = np.where(dense, 0.6, -1.0)
-    return _made([Solid(1.0, core), Swarm(1.0, _floats(heights), tuple(shapes))], radius, value)
+    return _made([Solid(1.0, core), Swarm(1.0, _floats(heights), pieces)], radius, value)
 
 
 def weave(seed: int = 0, *, radius: float = 100.0, value: float = WATER) -> Phantom:
@@ -152,25 +145,29 @@ def weave(seed: int = 0, *, radius: float = 100.0, value: float = WATER) -> Phan
     return _made(terms, radius, value)
 
 
-def _bundle(generator: np.random.Generator, bundle: Ellipse, *, pitch: float) -> Iterator[Ellipse]:
-    """Yield fibres cut across, on a jittered triangular lattice inside an ellipse."""
+def _bundle(
+    generator: np.random.Generator, bundle: Ellipse, *, pitch: float
+) -> tuple[Ellipse, ...]:
+    """Return fibres cut across, on a jittered triangular lattice inside an ellipse."""
     rows, columns = np.mgrid[-6:7, -9:10]
     lattice = np.stack([columns + 0.5 * (rows % 2), rows * math.sqrt(0.75)], axis=-1) * pitch
     lattice += generator.uniform(-0.1, 0.1, lattice.shape) * pitch
     centers = bundle.center + lattice.reshape(-1, 2)
-    for center in centers[bundle.contains(centers)]:
-        yield _round(center, 0.4 * pitch)
+    centers = centers[bundle.contains(centers)]
+    return _disks(centers, np.full(len(centers), 0.4 * pitch))
 
 
-def _thread(height: float, *, phase: float) -> Iterator[Ellipse]:
-    """Yield the pieces of three strands that wind over one bundle and under the next."""
+def _thread(height: float, *, phase: float) -> tuple[Ellipse, ...]:
+    """Return the pieces of three strands that wind over one bundle and under the next."""
     half, reach, wave = 0.028, 0.08, math.pi / 0.24
-    for strand in (-1, 0, 1):
-        for x in np.arange(-0.8 + half * (1 + strand % 2), 0.8, 2.1 * half):
-            y = height + reach * math.cos(wave * x + phase) + 0.017 * strand
-            rise = -reach * wave * math.sin(wave * x + phase)
-            semi_axes = half * math.hypot(1, rise), 0.006
-            yield Ellipse.of((float(x), y), semi_axes, math.atan(rise))
+    begins = (-0.8 + half, -0.8 + 2 * half, -0.8 + half)
+    strands = [np.arange(begin, 0.8, 2.1 * half) for begin in begins]
+    x = np.concatenate(strands)
+    beside = np.repeat((-0.017, 0.0, 0.017), [len(strand) for strand in strands])
+    y = height + beside + reach * np.cos(wave * x + phase)
+    rise = -reach * wave * np.sin(wave * x + phase)
+    lengths, widths = half * np.hypot(1, rise), np.full(len(x), 0.006)
+    return _turned(np.stack([x, y], axis=1), lengths, widths, np.arctan(rise))
 
 
 def _generator(seed: int) -> np.random.Generator:
@@ -201,32 +198,33 @@ def _within(generator: np.random.Generator, region: Ellipse, sizes: Array) -> Ar
 
 def _grains(generator: np.random.Generator, region: Ellipse, sizes: Array, heights: Array) -> Swarm:
     """Return smooth round grains inside an ellipse; they may overlap."""
-    centers = _within(generator, region, sizes)
-    shapes = tuple(_round(*grain) for grain in zip(centers, sizes, strict=True))
+    shapes = _disks(_within(generator, region, sizes), sizes)
     return Swarm(1.0, _floats(heights), shapes, 2)
 
 
-def _packed(
-    generator: np.random.Generator, region: Ellipse, sizes: Array
-) -> list[tuple[Array, float]]:
+def _packed(generator: np.random.Generator, region: Ellipse, sizes: Array) -> tuple[Array, Array]:
     """Return centres and sizes of disks in an ellipse that do not overlap, large ones first."""
     centers, placed = np.empty((0, 2)), np.empty(0)
     for size in np.sort(sizes)[::-1]:
         places = _within(generator, region, np.full(_TRIES, size))
-        gaps = np.linalg.norm(places[:, None] - centers, axis=-1) - placed
+        away = places[:, None] - centers
+        gaps = np.hypot(away[..., 0], away[..., 1]) - placed
         free = np.flatnonzero(gaps.min(axis=1, initial=math.inf) > 1.05 * size)
         if len(free):
             centers = np.concatenate([centers, places[free[:1]]])
             placed = np.append(placed, size)
-    return [(center, float(size)) for center, size in zip(centers, placed, strict=True)]
+    return centers, placed
 
 
-def _round(center: Array, size: float) -> Ellipse:
-    return Ellipse.of(_pair(center), (float(size), float(size)))
+def _disks(centers: Array, sizes: Array) -> tuple[Ellipse, ...]:
+    return _turned(centers, sizes, sizes, np.zeros(len(sizes)))
 
 
-def _pair(values: Array) -> Pair:
-    return float(values[0]), float(values[1])
+def _turned(centers: Array, lengths: Array, widths: Array, turns: Array) -> tuple[Ellipse, ...]:
+    """Return ellipses of these semi-axes, the first turned from +x towards +y."""
+    cosines, sines = np.cos(turns), np.sin(turns)
+    rows = [[cosines * lengths, -sines * widths], [sines * lengths, cosines * widths]]
+    return ellipses(centers, np.moveaxis(np.array(rows), -1, 0))
 
 
 def _floats(values: Array) -> tuple[float, ...]:

@@ -31,7 +31,6 @@ from recon_scripts._jobs import Job
 from recon_scripts._methods import method_named
 from recon_scripts._options import MethodOptions
 from recon_scripts._progress import Display
-from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS
 from recon_scripts._terminal import say
 from recon_scripts.benchmarks._cells import SCAN_KEYS, Cell
 from recon_scripts.benchmarks._ledger import Ledger
@@ -50,6 +49,7 @@ JOBS: Mapping[str, Job] = {
     "oracle-inr": Job(replace(method_named("inr"), oracle=oracle_inr), oracle=True),
 }
 KEYS = (*SCAN_KEYS, "method")
+SMOKE_SIZE, SMOKE_VIEWS = 24, 12
 VALUES = ("psnr", "ssim", "seconds", "choice")
 # What seeds are averaged over.
 CELL = ("object", "size", "views", "photons")

@@ -30,7 +30,7 @@ from ctinr.report import range_of_truth
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress, legend, png
 from recon_scripts._comparison import prepare
 from recon_scripts._deadline import Deadline
-from recon_scripts._scans import SMOKE_SIZE, SMOKE_VIEWS, phantom_scan
+from recon_scripts._scans import phantom_scan
 from recon_scripts._terminal import say
 from recon_scripts.benchmarks._cells import Cell
 from recon_scripts.benchmarks._contenders import CONTENDERS, OracleTimeline, Problem
@@ -38,7 +38,8 @@ from recon_scripts.benchmarks._timing import options_of, publish
 
 # A level every so many dB unless they are named.
 STEP = 2
-SMOKE_BUDGET, WARM_UP = 0.2, 0.02
+SMOKE_SIZE, SMOKE_VIEWS = 24, 12
+SMOKE_BUDGET, WARM_UP = 0.1, 0.01
 STYLES: Mapping[str, dict[str, Any]] = {
     "pixels": {"color": OTHER_COLOR},
     "oracle-tv": {"color": METHOD_COLORS["tv"], "linestyle": "--"},

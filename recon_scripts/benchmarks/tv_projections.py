@@ -31,11 +31,11 @@ from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tv import tv, tv_steps
 from recon_scripts._scans import phantom_scan
 from recon_scripts.benchmarks._plain import Counted, plain_steps
-from recon_scripts.benchmarks._timing import parse, publish
+from recon_scripts.benchmarks._timing import options_of, publish
 
 LEVELS = (1e-3, 1e-4)
 SIZE, ITERATIONS = 256, 1000
-SMOKE_SIZE, SMOKE_ITERATIONS = 24, 60
+SMOKE_SIZE, SMOKE_ITERATIONS = 16, 40
 # Of the image's step to the dual one's; the least count over them is the plain method at its best.
 BALANCES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
@@ -137,8 +137,12 @@ def _batched(A: Counted, y: Tensor, weights: Sequence[float]) -> Tensor:
 
 def main() -> None:
     """Count for all problems."""
-    options = parse(__doc__ or "")
-    size, iterations = (SMOKE_SIZE, SMOKE_ITERATIONS) if options.smoke else (SIZE, ITERATIONS)
+    parser = options_of(__doc__ or "")
+    parser.add_argument("--size", type=int, default=SIZE, help="cells along a side")
+    options = parser.parse_args()
+    size, iterations = (
+        (SMOKE_SIZE, SMOKE_ITERATIONS) if options.smoke else (options.size, ITERATIONS)
+    )
     problems = (("forbild-thorax", 60), ("tissue", 60), ("forbild-head", 20))
     cases = [Case.of(*problem, size) for problem in problems[: 1 if options.smoke else 3]]
     rows = [row for case in cases for row in descents(case, iterations)]
