@@ -66,6 +66,10 @@ class Contest:
         What the PSNR refers to.
     seeds, steps : int
         Networks of a family, fitted as one ensemble, and their steps of Adam.
+    data : Tensor, optional
+        What is fitted where it is not what the operator makes of the truth.
+    stretched : bool
+        Whether an image is scaled to [0, 1] before it is judged.
     """
 
     operator: LinearOperator
@@ -73,6 +77,8 @@ class Contest:
     data_range: float
     seeds: int
     steps: int
+    data: Tensor | None = None
+    stretched: bool = False
 
     def fitted(self, family: Family, *, rate: float | None = None) -> tuple[Reconstruction, Curve]:
         """Return the fit, its images (seed, *grid), and the first one's PSNR over the steps.
@@ -84,7 +90,7 @@ class Contest:
         grid = Grid(tuple(self.truth.shape))
         generators = [torch.Generator().manual_seed(seed) for seed in range(self.seeds)]
         networks = [family.build(self.truth.ndim, generator=each) for each in generators]
-        data = self.operator(self.truth)
+        data = self.operator(self.truth) if self.data is None else self.data
 
         def quality(step: Step) -> float:
             return self.qualities(step.image)[0]
@@ -103,9 +109,22 @@ class Contest:
         return replace(result, image=images), curve
 
     def qualities(self, images: Tensor) -> list[float]:
-        """Return the PSNR of every image, as it is."""
+        """Return the PSNR of every image, as it is unless it is to be stretched."""
         several = images.reshape(-1, *self.truth.shape)
+        if self.stretched:
+            several = torch.stack([stretched(image) for image in several])
         return [psnr(image, self.truth, data_range=self.data_range) for image in several]
+
+
+def stretched(image: Tensor) -> Tensor:
+    """Return an image scaled so that its values go from 0 to 1."""
+    return (image - image.min()) / (image.max() - image.min())
+
+
+def as_in_paper(found: Mapping[str, Family]) -> dict[str, Family]:
+    """Return the contenders with the start of the paper's code for BW-ReLU, which it has once."""
+    kept = {name: family for name, family in found.items() if name != "bw-relu"}
+    return {"bw-relu": kept.pop("bw-relu, torch's start"), **kept}
 
 
 def row(name: str, family: Family, found: Sequence[float], *, axes: int = 2) -> dict[str, Any]:

@@ -147,6 +147,26 @@ def test_the_finer_picture_is_held_against_bicubic_interpolation(tmp_path, monke
     assert whole["record"]["ended"] == {"siren": "iterations"}
 
 
+def test_the_protocol_of_the_paper_judges_stretched_images_and_fits_other_data(
+    tmp_path, monkeypatch
+):
+    own = contest(1)
+    faded = 0.4 * own.truth + 0.2
+    kind = contest(1, stretched=True)
+    assert kind.qualities(faded) == pytest.approx(kind.qualities(own.truth), abs=1e-3)
+    assert own.qualities(faded)[0] < 20 < kind.qualities(faded)[0]
+    data = own.operator(own.truth) + 0.3
+    found, _ = contest(1, data=data, steps=100).fitted(BWReLU(width=24, depth=2))
+    assert abs(float((found.image[0] - own.truth).mean()) - 0.3) < 0.05
+    truth = picture(None, 16)
+    off = figure6.reduced(truth) - truth.reshape(4, 4, 4, 4).mean((1, 3))
+    assert 0.01 < off.abs().max() < 0.5
+    run(figure5, tmp_path, monkeypatch, "--protocol", "paper", "--only", "bw-relu")
+    whole = json.loads((tmp_path / "figure5.json").read_text(encoding="utf-8"))
+    assert whole["record"]["protocol"] == "paper"
+    assert "init='torch'" in whole["record"]["families"]["bw-relu"]
+
+
 def test_a_sound_of_the_contest_has_one_channel(tmp_path):
     write_sound(tmp_path / "a.wav", np.ones((2, 9)), 8000)
     options = argparse.Namespace(sound=tmp_path / "a.wav", smoke=False)
