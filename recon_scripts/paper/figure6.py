@@ -2,9 +2,10 @@
 
 The data are the means of blocks of 4 × 4 cells of a picture, and the fit takes the same means of
 what a network draws. All seeds of a family are fitted as one ensemble. The PSNR is that of the last
-iterate as it is, against the finer picture scaled to [0, 1]; bicubic interpolation is a yardstick. With
---protocol paper BW-ReLU starts as in the code of the paper, and the data are a smooth reduction of
-the picture, as there, which is not its block means: what is fitted is not quite what was measured.
+iterate as it is, against the finer picture scaled to [0, 1]; bicubic interpolation is a yardstick.
+With --protocol paper BW-ReLU starts as in the code of the paper, and the data are a smooth
+reduction of the picture, as there, which is not its block means: what is fitted is not quite
+what was measured.
 """
 
 from __future__ import annotations
