@@ -18,6 +18,7 @@ from ctinr.geometry import Grid
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Siren, families
 from ctinr.operators import BlockAverage
+from ctinr.recon.run import Step
 from recon_scripts._pictures import bicubic
 from recon_scripts._sounds import suited
 from recon_scripts.paper import (
@@ -83,6 +84,24 @@ def test_neurons_on_the_line():
 def test_functions_to_fit_are_not_flat(name):
     values = figure3.FUNCTIONS[name](torch.linspace(-1, 1, 50))
     assert values.shape == (50,) and values.std() > 0.05
+
+
+def test_errors_are_those_off_the_samples_at_every_look():
+    mask = torch.tensor([True, False, False])
+    oracle = figure3.OracleErrors(torch.zeros(3), mask)
+    images = torch.tensor([[9.0, 3.0, 4.0], [9.0, 0.0, 0.0]])
+    for index in range(1, figure3.EVERY + 3):
+        oracle.observe(Step(index, 0.0, images * index))
+    first, second = oracle.errors
+    assert first.tolist() == pytest.approx([12.5**0.5, 0.0])
+    torch.testing.assert_close(second, (figure3.EVERY + 1) * first)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_samples_are_as_many_with_the_ends_as_without(seed):
+    with_ends, without = (figure3.samples(seed, ends=ends) for ends in (True, False))
+    assert with_ends.sum() == without.sum() == figure3.SAMPLES
+    assert with_ends[0] and with_ends[-1] and not without[0] and not without[-1]
 
 
 def test_unknown_families_are_named(tmp_path, monkeypatch):
