@@ -42,7 +42,7 @@ def tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to 
 
     The method is the primal–dual one of Chambolle and Pock, over-relaxed. For a projector the
     dual step of the data is the ramp filter, under which all frequencies converge alike: the
-    problem that is solved is the same, in ten times fewer projections.
+    problem that is solved is the same, in fewer projections (docs/benchmarks.md counts them).
 
     Parameters
     ----------
