@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctinr import checks
+from ctinr.data import replacing
 
 
 class Ledger:
@@ -37,7 +38,11 @@ class Ledger:
                 checks.require(found == self._columns, "path", rule, f"{path}: {found}", remedy)
                 self.rows = [row for row in reader if None not in row.values()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        # Written anew, as a row that was cut off may lack the end of its line.
+        with (
+            replacing(path, overwrite=True) as whole,
+            whole.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(self.rows)

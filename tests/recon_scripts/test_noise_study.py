@@ -40,6 +40,14 @@ def test_a_ledger_goes_on_where_it_was(tmp_path):
     assert row(1.0, seed=2) not in again and row(1.0, photons=1e5) not in again
 
 
+def test_a_row_without_the_end_of_its_line_is_whole(tmp_path):
+    path = tmp_path / "rows.csv"
+    Ledger(path, noise_study.KEYS, noise_study.VALUES).append(row(1.0))
+    path.write_bytes(path.read_bytes().rstrip())
+    Ledger(path, noise_study.KEYS, noise_study.VALUES).append(row(2.0, seed=1))
+    assert len(Ledger(path, noise_study.KEYS, noise_study.VALUES).rows) == 2
+
+
 def test_a_row_that_was_cut_off_is_done_again(tmp_path):
     path = tmp_path / "rows.csv"
     ledger = Ledger(path, noise_study.KEYS, noise_study.VALUES)
