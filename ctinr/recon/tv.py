@@ -122,7 +122,7 @@ def tv_steps(
     """
     check_data(A, y)
     grid, leading = grid_of(A), batch_shape(A, y)
-    radius = _weights(weight, leading, len(grid.shape)) * grid.cell_measure
+    radius = _weights(A, y, weight) * grid.cell_measure
     if initial is None and isinstance(A.range, Beam):
         initial = rough_image(A, y)
     start = first_image(A, y, initial)
@@ -132,8 +132,9 @@ def tv_steps(
     return _iterate(saddle, sizes, start.reshape(-1, *grid.shape), leading)
 
 
-def _weights(weight: float | Tensor, leading: tuple[int, ...], num_axes: int) -> float | Tensor:
+def _weights(A: LinearOperator, y: Tensor, weight: float | Tensor) -> float | Tensor:
     """Return a number, or one an item in a shape that multiplies images, float64."""
+    leading = batch_shape(A, y)
     if not isinstance(weight, Tensor):
         return checks.positive(weight, "weight")
     rule = f"be one number, or one for each item of the batch of shape {leading}"
@@ -141,7 +142,7 @@ def _weights(weight: float | Tensor, leading: tuple[int, ...], num_axes: int) ->
     checks.finite_values(weight, "weight")
     least = float(weight.min())
     checks.require(least > 0, "weight", "be above zero", f"one of {least:g}")
-    return weight.detach().to(torch.float64).reshape(-1, *(1,) * num_axes)
+    return weight.detach().to(y.device, torch.float64).reshape(-1, *(1,) * len(A.domain.shape))
 
 
 class _Iterate(NamedTuple):

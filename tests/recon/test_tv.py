@@ -221,6 +221,16 @@ def test_every_item_can_have_its_own_weight(dtype):
     assert (alone[0].image - alone[1].image).norm() > 0.1 * alone[1].image.norm()
 
 
+def test_volumes_can_have_their_own_weights_too():
+    space = Grid((4, 5, 6))
+    y = 1 + noise(4, 5, 6)
+    weights = torch.tensor([0.5, 0.1], dtype=torch.float64)
+    both = tv(Identity(space), y.expand(2, *y.shape), weight=weights, iterations=20)
+    for image, weight in zip(both.image, weights.tolist(), strict=True):
+        alone = tv(Identity(space), y, weight=weight, iterations=20)
+        torch.testing.assert_close(image, alone.image)
+
+
 def test_the_gap_is_that_of_the_item_that_is_farthest_off():
     A, x = scene(16, 9)
     y = A(x) + 0.3 * noise(*A.range.shape)
