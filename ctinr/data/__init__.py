@@ -1,5 +1,6 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
+from ctinr.data.acquisition import Acquisition, acquisition_of_scan
 from ctinr.data.binning import binned, cropped
 from ctinr.data.center import find_center
 from ctinr.data.center_search import (
@@ -7,16 +8,24 @@ from ctinr.data.center_search import (
     find_center_full_turn,
     find_center_in_wedge,
 )
+from ctinr.data.cones import ConeScan
 from ctinr.data.contents import contents_of
 from ctinr.data.conversion import convert
+from ctinr.data.detect2d import read_detect2d
 from ctinr.data.exchange import read_exchange
+from ctinr.data.exchange_frames import write_exchange
 from ctinr.data.files import replacing
+from ctinr.data.fips import read_fips
 from ctinr.data.flats import drifting_flat_field
 from ctinr.data.hardening import correct_hardening, fit_hardening
 from ctinr.data.hdf5 import read_hdf5_scan, write_scan
+from ctinr.data.helsinki import read_helsinki
 from ctinr.data.images import read_image, scan_from_image
+from ctinr.data.lodopab import read_lodopab
+from ctinr.data.measured import KnownRays
 from ctinr.data.naf import read_naf
 from ctinr.data.nxtomo import read_nxtomo
+from ctinr.data.nxtomo_frames import write_nxtomo
 from ctinr.data.outliers import remove_outliers
 from ctinr.data.pictures import Picture, read_picture
 from ctinr.data.preprocessing import fill_bins, flat_field, minus_log, open_beam
@@ -25,15 +34,20 @@ from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
 from ctinr.data.sounds import Sound, read_sound
+from ctinr.data.stacks import read_stack
 from ctinr.data.stripes import remove_stripes_by_filtering, remove_stripes_by_sorting
 
 __all__ = [
     "READERS",
+    "Acquisition",
+    "ConeScan",
+    "KnownRays",
     "Noise",
     "Picture",
     "Reader",
     "Scan",
     "Sound",
+    "acquisition_of_scan",
     "binned",
     "center_of_opposite_views",
     "contents_of",
@@ -50,15 +64,20 @@ __all__ = [
     "minus_log",
     "open_beam",
     "projected_scan",
+    "read_detect2d",
     "read_exchange",
+    "read_fips",
     "read_hdf5_scan",
+    "read_helsinki",
     "read_image",
+    "read_lodopab",
     "read_naf",
     "read_nxtomo",
     "read_picture",
     "read_r2gaussian",
     "read_scan",
     "read_sound",
+    "read_stack",
     "reader_of",
     "remove_outliers",
     "remove_stripes_by_filtering",
@@ -67,5 +86,7 @@ __all__ = [
     "scan_from_image",
     "simulate",
     "simulated_scan",
+    "write_exchange",
+    "write_nxtomo",
     "write_scan",
 ]

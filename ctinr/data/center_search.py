@@ -181,7 +181,7 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _half_turn(values: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """Return the views in the order of their angles, without the end point."""
+    """Return the views in the order of their angles."""
     order = np.argsort(theta)
     theta, values = theta[order], values[order]
     steps = np.diff(theta)
@@ -191,7 +191,7 @@ def _half_turn(values: np.ndarray, theta: np.ndarray) -> np.ndarray:
     rule, remedy = "be equal steps over a half turn", "Use find_center."
     fits = equal and abs(span + step / 2 - np.pi) <= STEPS_OFF / 2 * step
     checks.require(fits, "angles", rule, given, remedy)
-    return values[:-1] if abs(span - np.pi) < step / 2 else values
+    return values
 
 
 def _outside(rows: int, columns: int) -> np.ndarray:

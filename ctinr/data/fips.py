@@ -22,7 +22,7 @@ import numpy as np
 from ctinr import checks
 from ctinr.data.files import naming
 from ctinr.data.matlab import SUFFIX, variable, variable_names
-from ctinr.data.measured import Rays, scan_of_rays
+from ctinr.data.measured import KnownRays, scan_of_rays
 from ctinr.data.scan import Scan
 
 SINOGRAM, MATRIX = "m", "A"
@@ -42,14 +42,14 @@ class Turning:
     reversed: bool = False
 
 
-def read_fips(path: str | os.PathLike[str], *, rays: Rays | None = None) -> Scan:
+def read_fips(path: str | os.PathLike[str], *, rays: KnownRays | None = None) -> Scan:
     """Read a sinogram `m` of the Finnish Inverse Problems Society.
 
     Parameters
     ----------
     path : path
         A mat file with `m`, line integrals (u, angle), and perhaps `A`.
-    rays : Rays, optional
+    rays : KnownRays, optional
         What the documentation of the data says: `source_distance`, `detector_distance`, `pitch`
         on the detector, and `span` (a full turn if not given). The walnut needs none of them.
 
@@ -65,7 +65,7 @@ def read_fips(path: str | os.PathLike[str], *, rays: Rays | None = None) -> Scan
     rule = f"name a file whose variable {SINOGRAM} has the axes (u, angle)"
     given = f"'{path}' with the shape {sinogram.shape}"
     checks.require(sinogram.ndim == 2 and sinogram.size > 0, "path", rule, given)
-    known = _known(path, sinogram.shape, Rays() if rays is None else rays)
+    known = _known(path, sinogram.shape, KnownRays() if rays is None else rays)
     theta = known.theta(sinogram.shape[1])
     turning = Turning()
     if known.angles is not None:
@@ -91,7 +91,7 @@ def is_fips(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX and SINOGRAM in variable_names(path)
 
 
-def turning_of(path: Path, matrix: Any, shape: tuple[int, ...], *, rays: Rays) -> Turning:
+def turning_of(path: Path, matrix: Any, shape: tuple[int, ...], *, rays: KnownRays) -> Turning:
     """Return the way of counting that explains the matrix.
 
     Parameters
@@ -102,7 +102,7 @@ def turning_of(path: Path, matrix: Any, shape: tuple[int, ...], *, rays: Rays) -
         u runs fastest in the rows and y, down the picture, in the columns.
     shape : tuple of int
         Of the sinogram, (u, angle).
-    rays : Rays
+    rays : KnownRays
         Distances and pitch; the picture's side is what the detector's width is on the axis.
 
     Raises
@@ -144,7 +144,7 @@ def _shadow(matrix: Any, column: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _expected(
-    cell: tuple[int, int], side: int, shape: tuple[int, ...], *, turning: Turning, rays: Rays
+    cell: tuple[int, int], side: int, shape: tuple[int, ...], *, turning: Turning, rays: KnownRays
 ) -> np.ndarray:
     """Return the bin on which the shadow of a cell, (row, column), should fall in every view."""
     source, behind = float(rays.source_distance or 0), float(rays.detector_distance or 0)
@@ -158,14 +158,14 @@ def _expected(
     return bins - 1 - place if turning.reversed else place
 
 
-def _known(path: Path, shape: tuple[int, ...], given: Rays) -> Rays:
+def _known(path: Path, shape: tuple[int, ...], given: KnownRays) -> KnownRays:
     """Return what is passed, and what the documentation of the walnut says."""
     if shape[0] in WALNUT_BINS and shape[1] == WALNUT_VIEWS:
         pitch = WALNUT_WIDTH / shape[0]
         lengths = WALNUT_SOURCE, WALNUT_DETECTOR
-        given = given.over(Rays(None, None, pitch, None, *lengths))
+        given = given.over(KnownRays(None, None, pitch, None, *lengths))
     for name in ("source_distance", "detector_distance", "pitch"):
         rule, remedy = "be given for data that hold no lengths", "Their documentation says it."
         known = getattr(given, name) is not None
         checks.require(known, name, rule, f"none for '{path}'", remedy)
-    return given.over(Rays(span=2 * math.pi))
+    return given.over(KnownRays(span=2 * math.pi))

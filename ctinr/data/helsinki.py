@@ -21,7 +21,7 @@ import numpy as np
 from ctinr import checks
 from ctinr.data.files import naming
 from ctinr.data.matlab import SUFFIX, variable, variable_names
-from ctinr.data.measured import Rays, scan_of_rays
+from ctinr.data.measured import KnownRays, scan_of_rays
 from ctinr.data.quantities import MILLIMETRES, looks_like_radians
 from ctinr.data.scan import Scan
 from ctinr.data.upright import as_astra_shows
@@ -70,7 +70,7 @@ def read_helsinki(path: str | os.PathLike[str], *, center: float | None = None) 
     with naming(path, contents):
         checks.require(sinogram.ndim == 2, "sinogram", "have the axes (angle, u)", sinogram)
         seen, theta = as_astra_shows(sinogram, np.deg2rad(degrees))
-        rays = Rays(theta.tolist(), None, pixel, middle, source, whole - source)
+        rays = KnownRays(theta.tolist(), None, pixel, middle, source, whole - source)
         origin = "the file" if center is None else "the caller"
         about = {"title": path.stem, "source": path.name, "center_from": origin}
         return scan_of_rays(seen, rays, notes=[], about=about)

@@ -16,7 +16,7 @@ from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam, eq
 
 
 @dataclass(frozen=True)
-class Rays:
+class KnownRays:
     """What is known about the rays of a scan, None where it is not.
 
     Parameters
@@ -40,7 +40,7 @@ class Rays:
     source_distance: float | None = None
     detector_distance: float | None = None
 
-    def over(self, other: Rays) -> Rays:
+    def over(self, other: KnownRays) -> KnownRays:
         """Return what is known here, and what the other knows besides."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         if "angles" in given or "span" in given:
@@ -72,7 +72,7 @@ class Rays:
 
 
 def scan_of_rays(
-    sinogram: np.ndarray, rays: Rays, *, notes: list[str], about: Mapping[str, Any]
+    sinogram: np.ndarray, rays: KnownRays, *, notes: list[str], about: Mapping[str, Any]
 ) -> Scan:
     """Return the scan of line integrals, parallel or by a fan as the distances say.
 
@@ -80,7 +80,7 @@ def scan_of_rays(
     ----------
     sinogram : array, shape (angle, u)
         Line integrals, without unit.
-    rays : Rays
+    rays : KnownRays
         What is known about them. Without a pitch a bin is 1 mm. Without a center, that of a
         parallel beam is found, and that of a fan is the middle of the detector; each is noted.
     notes : list of str
@@ -111,7 +111,7 @@ def scan_of_rays(
     )
 
 
-def _beam(theta: np.ndarray, detector: Detector, rays: Rays) -> PlanarBeam:
+def _beam(theta: np.ndarray, detector: Detector, rays: KnownRays) -> PlanarBeam:
     distances = {
         name: getattr(rays, name)
         for name in ("source_distance", "detector_distance")
@@ -126,7 +126,7 @@ def _beam(theta: np.ndarray, detector: Detector, rays: Rays) -> PlanarBeam:
 
 
 def _axis(
-    sinogram: np.ndarray, theta: np.ndarray, rays: Rays, notes: list[str]
+    sinogram: np.ndarray, theta: np.ndarray, rays: KnownRays, notes: list[str]
 ) -> tuple[float, str]:
     """Return the bin of the axis of rotation, and who said so."""
     if rays.center is not None:

@@ -19,7 +19,7 @@ from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.helsinki import is_helsinki, read_helsinki
 from ctinr.data.images import SUFFIXES, scan_from_image
 from ctinr.data.lodopab import is_lodopab, read_lodopab
-from ctinr.data.measured import Rays
+from ctinr.data.measured import KnownRays
 from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Project
@@ -27,7 +27,7 @@ from ctinr.data.stack_files import is_stack
 from ctinr.data.stacks import read_stack
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-RAYS = tuple(field.name for field in fields(Rays))
+RAYS = tuple(field.name for field in fields(KnownRays))
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 
 
@@ -57,7 +57,7 @@ class Reader:
         if "rays" not in inspect.signature(self.read).parameters:
             return self.read(path, **given)
         plain = {name: value for name, value in given.items() if name not in RAYS}
-        return self.read(path, rays=Rays(**known), **plain)
+        return self.read(path, rays=KnownRays(**known), **plain)
 
 
 def read_scan(

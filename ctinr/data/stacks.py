@@ -17,7 +17,7 @@ import numpy as np
 from ctinr import checks
 from ctinr.data.counts import Counts, line_integrals
 from ctinr.data.files import naming
-from ctinr.data.measured import Rays, scan_of_rays
+from ctinr.data.measured import KnownRays, scan_of_rays
 from ctinr.data.quantities import row_number
 from ctinr.data.scan import Scan
 from ctinr.data.stack_files import (
@@ -43,7 +43,7 @@ def read_stack(
     *,
     slice: int | None = None,
     values: str | None = None,
-    rays: Rays | None = None,
+    rays: KnownRays | None = None,
 ) -> Scan:
     """Read one row of an array of views as a scan.
 
@@ -60,7 +60,7 @@ def read_stack(
     values : str, optional
         "integrals" if not given; "transmissions"; or "counts", which need NAME_white and may have
         NAME_dark beside them, of the same kind of file.
-    rays : Rays, optional
+    rays : KnownRays, optional
         What is known about the rays; `read_scan` takes its fields as keywords, as in
         ``read_scan(path, span=math.pi, pitch=0.1)``.
 
@@ -74,7 +74,7 @@ def read_stack(
     """
     path = Path(path)
     kind = checks.one_of("integrals" if values is None else values, "values", KINDS)
-    given = Rays() if rays is None else rays
+    given = KnownRays() if rays is None else rays
     rays = given.over(rays_beside(path))
     stack, notes = opened_stack(path), []
     row = row_number(slice, stack.shape[1], str(path))
@@ -89,7 +89,7 @@ def read_stack(
         return scan_of_rays(sinogram, rays, notes=notes, about=about)
 
 
-def rays_beside(path: Path) -> Rays:
+def rays_beside(path: Path) -> KnownRays:
     """Return what a file, and the files beside it, say about the rays."""
     known: dict[str, Any] = {}
     if path.suffix.lower() == ".npz":
@@ -100,7 +100,7 @@ def rays_beside(path: Path) -> Rays:
     found = beside(path, ANGLES, TEXTS)
     if angles is None and found is not None:
         angles = angles_file(found)
-    return Rays(**{**lengths, "angles": None if angles is None else angles.ravel().tolist()})
+    return KnownRays(**{**lengths, "angles": None if angles is None else angles.ravel().tolist()})
 
 
 def _integrals(
