@@ -16,7 +16,7 @@ from ctinr.data.files import existing
 from ctinr.data.hdf5 import write_scan
 from ctinr.data.hdf5_access import opened
 from ctinr.data.nxtomo_frames import nxtomo_acquisition, write_nxtomo
-from ctinr.data.readers import EXCHANGE, NXTOMO, read_scan, reader_of
+from ctinr.data.readers import EXCHANGE, NXTOMO, read_scan, reader_for
 from ctinr.data.scan import Scan
 
 # Formats that can be written; those of frames, and what writes them.
@@ -67,7 +67,7 @@ def convert(
     """
     checks.one_of(to, "to", FORMATS)
     given = {name: value for name, value in options.items() if value is not None}
-    kind = reader_of(source)
+    kind = reader_for(source, given)
     same = os.path.exists(target) and os.path.samefile(source, target)
     checks.require(not same, "target", "be another file than the source", f"'{target}'")
     if to != OWN and kind in (EXCHANGE, NXTOMO):
@@ -75,7 +75,10 @@ def convert(
             WRITERS[to](target, acquisition, overwrite=overwrite)
             return _left_out(acquisition, to)
     if "project" in kind.options:
-        rule, remedy = "name a measured scan", "A picture is scanned with scan_from_image first."
+        rule, remedy = (
+            "name a measured scan",
+            "Simulate a scan of it first. A sinogram needs its angles.",
+        )
         raise ValueError(checks.message("source", rule, f"the picture '{source}'", remedy))
     scan = read_scan(source, **given)
     if to == OWN:

@@ -23,7 +23,7 @@ from ctinr.data.measured import KnownRays
 from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Project
-from ctinr.data.stack_files import is_stack
+from ctinr.data.stack_files import is_stack, is_tiff
 from ctinr.data.stacks import read_stack
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -95,8 +95,8 @@ def read_scan(
         valid scan. Messages name the file, and the field where there is one.
     """
     path = Path(path)
-    reader = reader_of(path)
     given = {name: value for name, value in options.items() if value is not None}
+    reader = reader_for(path, given)
     _check_options(reader, path, given)
     if "project" not in reader.options:
         scan = reader.scan(path, given)
@@ -138,6 +138,19 @@ def reader_of(path: str | os.PathLike[str]) -> Reader:
         remedy = "It is empty, damaged or of another kind; copy it anew from where it came from."
         raise OSError(checks.message("path", "name a whole HDF5 file", given, remedy))
     raise ValueError(checks.message("path", f"name one of: {kinds}", f"'{path}'"))
+
+
+def reader_for(path: str | os.PathLike[str], given: Mapping[str, Any]) -> Reader:
+    """Return the reader of a file where options are given: a TIFF with angles is a sinogram.
+
+    Raises
+    ------
+    ValueError
+        As `reader_of` does.
+    """
+    reader = reader_of(path)
+    with_angles = "angles" in given or "span" in given
+    return STACK if reader == PICTURE and with_angles and is_tiff(Path(path)) else reader
 
 
 def _reader_of_folder(path: Path) -> Reader:
@@ -196,6 +209,7 @@ EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exc
 NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
 LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
 STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True)
+PICTURE = Reader("picture", _is_picture, scan_from_image)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
@@ -206,5 +220,5 @@ READERS: tuple[Reader, ...] = (
     Reader("FIPS sinogram (mat)", is_fips, read_fips),
     Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
     STACK,
-    Reader("picture", _is_picture, scan_from_image),
+    PICTURE,
 )

@@ -37,9 +37,14 @@ def is_stack(path: Path) -> bool:
         return bool(_pages_in(path))
     if suffix in ARRAYS:
         return True
-    if suffix not in TIFFS:
+    if not is_tiff(path):
         return False
     return beside(path, ANGLES, TEXTS) is not None or _num_pages(path) > 1
+
+
+def is_tiff(path: Path) -> bool:
+    """Tell whether a file has the name of a TIFF."""
+    return path.suffix.lower() in TIFFS
 
 
 def opened_stack(path: Path) -> Stack:

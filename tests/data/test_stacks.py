@@ -75,6 +75,8 @@ def test_a_sinogram_has_one_row(tmp_path):
     np.testing.assert_allclose(scan.geometry.angles, ANGLES[::2])
     tifffile.imwrite(tmp_path / "b.tif", EXACT[:, 0])
     assert reader_of(tmp_path / "b.tif").name == "picture"
+    given = read_scan(tmp_path / "b.tif", angles=ANGLES.tolist())
+    np.testing.assert_array_equal(given.sinogram, EXACT[:, 0])
     write_angles(tmp_path / "b_angles.csv")
     np.testing.assert_array_equal(read_scan(tmp_path / "b.tif").sinogram, EXACT[:, 0])
 
