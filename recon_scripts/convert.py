@@ -59,14 +59,16 @@ class Convert:
 
 def main(config: Convert) -> int:
     """Run the command and return its exit code."""
-    from ctinr.data import convert, reader_of
+    from ctinr.data import convert
+    from ctinr.data.readers import reader_for
     from recon_scripts._conversion import options_of, place_of, source_of, target_format
 
     source = source_of(config)
     to = target_format(config)
     target = place_of(config, source, SUFFIXES[to])
-    say(f"{source}: {reader_of(source).name}")
-    notes = convert(source, target, to=to, overwrite=config.overwrite, **options_of(config))
+    options = options_of(config)
+    say(f"{source}: {reader_for(source, options).name}")
+    notes = convert(source, target, to=to, overwrite=config.overwrite, **options)
     for note in notes:
         say(f"Note: {note}", style="yellow")
     say(f"Written: {target}")

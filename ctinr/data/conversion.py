@@ -55,7 +55,8 @@ def convert(
     Returns
     -------
     tuple of str
-        What the target does not say any more, one sentence each.
+        What had to be assumed or looks wrong, and what the target does not say any more, one
+        sentence each.
 
     Raises
     ------
@@ -83,9 +84,9 @@ def convert(
     scan = read_scan(source, **given)
     if to == OWN:
         write_scan(target, scan, overwrite=overwrite)
-        return ()
+        return scan.warnings()
     WRITERS[to](target, acquisition_of_scan(scan), overwrite=overwrite)
-    return _untold(scan)
+    return scan.warnings() + _untold(scan)
 
 
 @contextlib.contextmanager

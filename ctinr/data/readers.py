@@ -149,7 +149,7 @@ def reader_for(path: str | os.PathLike[str], given: Mapping[str, Any]) -> Reader
         As `reader_of` does.
     """
     reader = reader_of(path)
-    with_angles = "angles" in given or "span" in given
+    with_angles = any(given.get(name) is not None for name in ("angles", "span"))
     return STACK if reader == PICTURE and with_angles and is_tiff(Path(path)) else reader
 
 

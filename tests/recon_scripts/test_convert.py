@@ -59,6 +59,15 @@ def test_equal_angles_over_so_many_degrees(path, tmp_path):
     np.testing.assert_allclose(read_scan(tmp_path / "b.h5").geometry.angles, beamline.ANGLES)
 
 
+def test_what_looks_wrong_is_said(path, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", 1e4 * np.exp(-beamline.EXACT))
+    assert converted(tmp_path / "a.npy", tmp_path / "b.h5", span_deg=180.0, center=60.0) == 0
+    said = capsys.readouterr().out
+    assert "stack of views" in said
+    assert "Note: The size of a bin is not known" in said
+    assert "Note: The values look like counts or transmissions" in said
+
+
 def test_a_scan_without_frames_says_what_is_lost(tmp_path, capsys):
     write_scan(tmp_path / "a.h5", phantom_scan("disk", size=16, views=12))
     assert converted(tmp_path / "a.h5", tmp_path / "b.nxs") == 0
