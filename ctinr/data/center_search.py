@@ -97,7 +97,8 @@ def find_center_in_wedge(
     sinogram : array or Tensor, shape (angle, u)
         Line integrals, without unit.
     angles : sequence of float
-        Angle of every view, radians: equal steps over a half turn, with or without its end point.
+        Angle of every view, radians: equal steps over a half turn or a full one, with or without
+        its end point. Of a full turn the first half is used.
     within : tuple of float, optional
         The first and the last bin to try; the middle half of the detector if not given.
 
@@ -181,14 +182,17 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _half_turn(values: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """Return the views in the order of their angles."""
+    """Return the views of the first half turn, in the order of their angles."""
     order = np.argsort(theta)
     theta, values = theta[order], values[order]
+    if theta[-1] - theta[0] > 1.5 * np.pi:
+        first = theta - theta[0] < np.pi - 1e-9
+        theta, values = theta[first], values[first]
     steps = np.diff(theta)
     step, span = float(np.median(steps)), float(theta[-1] - theta[0])
     equal = bool(np.abs(steps - step).max() <= 0.01 * step)
     given = f"steps from {steps.min():.4g} to {steps.max():.4g} over {np.rad2deg(span):.4g}°"
-    rule, remedy = "be equal steps over a half turn", "Use find_center."
+    rule, remedy = "be equal steps over a half turn or a full one", "Use find_center."
     fits = equal and abs(span + step / 2 - np.pi) <= STEPS_OFF / 2 * step
     checks.require(fits, "angles", rule, given, remedy)
     return values

@@ -76,9 +76,20 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(len(HDF5_HEADER)) == HDF5_HEADER
 
 
+def _sparse(group: Any) -> Any:
+    """Return a sparse matrix, which is stored as three arrays and a number of rows."""
+    from scipy.sparse import csc_array
+
+    parts = [np.asarray(values(group[name])).ravel() for name in ("data", "ir", "jc")]
+    shape = (int(group.attrs["MATLAB_sparse"]), len(parts[2]) - 1)
+    return csc_array((parts[0], parts[1], parts[2]), shape=shape)
+
+
 def _of_hdf5(item: Any) -> Any:
     import h5py
 
+    if "MATLAB_sparse" in item.attrs:
+        return _sparse(item)
     if isinstance(item, h5py.Group):
         return {name: _of_hdf5(item[name]) for name in item}
     stored = np.asarray(values(item))

@@ -7,6 +7,13 @@ from ctinr.data import center_of_opposite_views, find_center_full_turn, find_cen
 from tests.data.ellipses import half_turn, projections
 
 BINS = 256
+WEDGES = [
+    half_turn(180),
+    np.linspace(0, np.pi, 121),
+    half_turn(240, 2 * np.pi),
+    half_turn(181, 2 * np.pi),
+    np.linspace(0, 2 * np.pi, 201)[::-1],
+]
 
 
 def noisy(values, sigma=0.01):
@@ -59,7 +66,7 @@ def test_half_a_turn_is_no_full_one():
 
 
 @pytest.mark.parametrize("center", [110.25, 127.5, 140.8])
-@pytest.mark.parametrize("angles", [half_turn(180), np.linspace(0, np.pi, 121)])
+@pytest.mark.parametrize("angles", WEDGES)
 def test_the_wedge_finds_the_axis(center, angles):
     sinogram = noisy(projections(angles, BINS, center, scale=0.8))
     found = find_center_in_wedge(sinogram, angles, within=(100, 150))
@@ -76,7 +83,7 @@ def test_what_the_wedge_cannot_do_is_said():
     angles = half_turn(60)
     sinogram = projections(angles, BINS, 120.0)
     with pytest.raises(ValueError, match=r"`angles` must be equal steps over a half turn"):
-        find_center_in_wedge(sinogram, 2 * angles)
+        find_center_in_wedge(sinogram, 1.4 * angles)
     with pytest.raises(ValueError, match=r"axis of rotation inside the search; got bin"):
         find_center_in_wedge(sinogram, angles, within=(122, 140))
     with pytest.raises(ValueError, match="`within` must lie between 0 and 255; got 10 and 300"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -68,6 +69,22 @@ def test_the_matrix_says_how_things_turn(tmp_path, first, direction, mirrored):
     place = [(solid * axis).sum() / solid.sum() for axis in (rows, columns)]
     middle = [(at / SIDE * BINS + (BINS / SIDE - 1) / 2) for at in (0.4 * SIDE, 0.7 * SIDE)]
     np.testing.assert_allclose(place, middle, atol=0.5)
+
+
+def test_a_matrix_of_version_7_3_is_the_same(tmp_path):
+    matrix = system(0.0, -1, True)
+    m = write(tmp_path / "a.mat", matrix)
+    with h5py.File(tmp_path / "b.mat", "w", userblock_size=512) as file:
+        file["m"] = m.T
+        group = file.create_group("A")
+        group.attrs["MATLAB_sparse"] = np.uint64(matrix.shape[0])
+        group["data"], group["ir"], group["jc"] = matrix.data, matrix.indices, matrix.indptr
+    content = bytearray((tmp_path / "b.mat").read_bytes())
+    content[:128] = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128)
+    (tmp_path / "b.mat").write_bytes(content)
+    first, second = (read_scan(tmp_path / name, **KNOWN) for name in ("a.mat", "b.mat"))
+    assert first.geometry == second.geometry
+    assert np.array_equal(first.sinogram, second.sinogram)
 
 
 def test_the_geometry_is_what_is_passed(tmp_path):

@@ -85,7 +85,6 @@ def test_the_truth_lies_where_the_observation_saw_it(scan):
     assert float(scan.truth[column, row]) == 0.0
 
 
-@pytest.mark.slow
 def test_projecting_the_truth_and_reconstructing_the_observation_agree(scan):
     few = scan.with_views(125)
     image = fbp(Projector(few.geometry, few.grid, backend="torch"), few.sinogram).image
