@@ -39,6 +39,7 @@ from recon_scripts.benchmarks._timing import options_of, publish
 # A level every so many dB unless they are named.
 STEP = 2
 SMOKE_SIZE, SMOKE_VIEWS = 24, 12
+SMOKE_CONTENDERS = ("fbp", "sirt", "tv", "oracle-tv", "pixels", "plain-bw-relu", "inr")
 SMOKE_BUDGET, WARM_UP = 0.1, 0.01
 STYLES: Mapping[str, dict[str, Any]] = {
     "pixels": {"color": OTHER_COLOR},
@@ -161,7 +162,7 @@ def main() -> None:
     problem = problem_of(scan_of(options), smoke=options.smoke)
     tiny = problem_of(phantom_scan("disk", size=16, views=6), smoke=True)
     curves = []
-    for name in options.only or CONTENDERS:
+    for name in options.only or (SMOKE_CONTENDERS if options.smoke else CONTENDERS):
         followed(name, tiny, budget=WARM_UP)
         curves.append(followed(name, problem, budget=budget))
         say(f"{name}: {curves[-1].values[-1]:.2f} dB after {curves[-1].seconds[-1]:.3g} s")

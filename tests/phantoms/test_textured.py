@@ -17,26 +17,21 @@ POINTS = np.random.default_rng(3).uniform(-1, 1, (20_000, 2))
 
 
 @EVERY
-def test_they_are_drawn_by_their_seed(make):
-    assert make(1) == made(make, 1)
-    assert make(2) != made(make, 1)
-
-
-@EVERY
-def test_they_stay_inside_and_above_zero(make):
-    phantom = make(3, radius=50.0, value=0.01)
-    # tangents stand for an ellipse: 4e-5 of a semi-axis outside
-    assert 0.95 * 50 < phantom.radius <= 50 * (1 + 4e-5)
-    values = phantom.values(50 * POINTS)
-    assert values.min() >= -1e-16
-    assert 0.01 < values.max() < 0.04
-
-
-@EVERY
-def test_lengths_and_values_go_with_the_arguments(make):
+def test_they_are_drawn_by_their_seed_in_the_size_that_is_asked_for(make):
+    usual, small = made(make, 1), make(1, radius=50.0, value=1.0)
     points = 90 * POINTS[:2000]
-    usual, other = made(make, 1), make(1, radius=50.0, value=1.0)
-    assert other.values(points / 2) * WATER == pytest.approx(usual.values(points), abs=1e-12)
+    values = usual.values(points)
+    assert small.values(points / 2) * WATER == pytest.approx(values, abs=1e-12)
+    assert np.abs(make(2).values(points) - values).max() > 0.01 * WATER
+    # tangents stand for an ellipse: 4e-5 of a semi-axis outside
+    assert 0.95 * 50 < small.radius <= 50 * (1 + 4e-5)
+
+
+@EVERY
+def test_no_value_is_below_zero(make):
+    values = made(make, 1).values(100 * POINTS) / WATER
+    assert values.min() >= -1e-14
+    assert 1 < values.max() < 4
 
 
 def uneven(phantom):
@@ -53,8 +48,8 @@ def test_hardly_a_method_that_expects_flat_regions_is_at_home(make):
 
 
 def test_no_two_pieces_of_the_rock_overlap():
-    phantom = rock(2, radius=1.0, value=1.0)
-    assert set(np.unique(np.round(phantom.values(POINTS), 12))) == {0.0, 1.0, 1.6}
+    phantom = made(rock, 1)
+    assert set(np.unique(np.round(phantom.values(100 * POINTS) / WATER, 12))) == {0.0, 1.0, 1.6}
     pieces = phantom.terms[1]
     assert isinstance(pieces, Swarm) and len(pieces.shapes) > 500
     centers = np.array([shape.center for shape in pieces.shapes])
@@ -71,11 +66,11 @@ def test_fibres_and_threads_of_the_weave_keep_apart():
 
 
 def test_grains_of_tissue_stay_in_their_organs():
-    phantom = tissue(0, radius=1.0, value=1.0)
+    phantom = made(tissue, 1)
     between = np.array([[0.08, -0.1], [0.0, 0.3], [0.6, 0.2], [-0.6, 0.45]])
-    assert phantom.values(between) == pytest.approx(np.ones(4), abs=1e-12)
-    liver = np.array([-0.38, -0.08]) + 0.2 * POINTS[:1000]
-    assert 0.03 < phantom.values(liver).std() < 0.15
+    assert phantom.values(100 * between) / WATER == pytest.approx(np.ones(4), abs=1e-12)
+    liver = np.array([-38.0, -8.0]) + 20 * POINTS[:1000]
+    assert 0.03 < phantom.values(liver).std() / WATER < 0.15
 
 
 @pytest.mark.parametrize(
