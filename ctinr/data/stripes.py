@@ -70,7 +70,7 @@ def remove_stripes_by_filtering(
         Line integrals, without unit.
     cutoff : float
         Frequencies along u from which on stripes are damped, in turns per bin, up to 0.5. Lower
-        ones hold the shape of the object.
+        ones hold the shape of the object, whose outline makes rings if they are damped too.
     damping : float
         Width of the damped band about frequency 0 along the angle, in turns over the scan: how
         much a stripe may change during it.
