@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ctinr.geometry import FanBeam, Grid, ParallelBeam, PlanarBeam
+from ctinr.geometry import Beam, ConeBeam, FanBeam, Grid, ParallelBeam, VectorBeam
+
+AngleBeam = ParallelBeam | FanBeam | ConeBeam
 
 # Bins at either end that should see nothing but air, as a fraction of the detector.
 EDGE = 0.02
@@ -27,30 +29,40 @@ MOST_VIEWS_OF_A_GLANCE, GLANCE = 8, np.deg2rad(6.4)
 
 
 def suspicions(
-    sinogram: np.ndarray, geometry: PlanarBeam, grid: Grid, *, simulated: bool = False
+    sinogram: np.ndarray, geometry: Beam, grid: Grid, *, simulated: bool = False
 ) -> tuple[str, ...]:
-    """Return what is odd about line integrals of shape (angle, u), one sentence each."""
-    found = (
+    """Return what is odd about line integrals (angle, u) or (angle, v, u), one sentence each."""
+    of_values = (
         _blank(sinogram),
         _intensities(sinogram),
         _too_large(sinogram, simulated),
         _negative(sinogram),
         _cut_off(sinogram),
-        _narrow(geometry, grid),
-        _size(geometry),
-        _repeated(geometry),
-        _unseen_lines(geometry, grid)
-        if isinstance(geometry, FanBeam)
-        else _missing_angles(geometry),
     )
-    return tuple(sentence for sentence in found if sentence)
+    return tuple(sentence for sentence in (*of_values, *_of_views(geometry, grid)) if sentence)
+
+
+def _of_views(geometry: Beam, grid: Grid) -> tuple[str, ...]:
+    """Return what is odd about views; what a helix or vectors see is not judged here."""
+    if isinstance(geometry, VectorBeam):
+        return ()
+    if isinstance(geometry, ConeBeam) and geometry.helical_pitch:
+        return (_narrow(geometry, grid), _size(geometry))
+    gaps = (
+        _missing_angles(geometry)
+        if isinstance(geometry, ParallelBeam)
+        else _unseen_lines(geometry.slice if isinstance(geometry, ConeBeam) else geometry, grid)
+    )
+    sizes = (_narrow(geometry, grid), _size(geometry), _low(geometry, grid))
+    return (*sizes, _repeated(geometry), gaps)
 
 
 def looks_like_intensities(sinogram: np.ndarray) -> bool:
-    """Tell whether values of shape (angle, u) are counts or transmissions, not line integrals.
+    """Tell whether values (angle, u) or (angle, v, u) are counts or transmissions.
 
-    Beside the object line integrals are least, near 0, and intensities are largest: near 1 if a
-    flat field was divided out, large if not. Counts that are large everywhere tell themselves.
+    They are no line integrals then. Beside the object line integrals are least, near 0, and
+    intensities are largest: near 1 if a flat field was divided out, large if not. Counts that are
+    large everywhere tell themselves.
     """
     low, high = np.percentile(sinogram, [1, 99])
     if low > 100:
@@ -61,9 +73,9 @@ def looks_like_intensities(sinogram: np.ndarray) -> bool:
 
 
 def edge_bins(sinogram: np.ndarray) -> np.ndarray:
-    """Return the values of the outermost bins of both sides, (angle, 2 n)."""
-    num = max(1, round(EDGE * sinogram.shape[1]))
-    return np.concatenate([sinogram[:, :num], sinogram[:, -num:]], axis=1)
+    """Return the values of the outermost bins of both sides, (angle, 2 n) or (angle, v, 2 n)."""
+    num = max(1, round(EDGE * sinogram.shape[-1]))
+    return np.concatenate([sinogram[..., :num], sinogram[..., -num:]], axis=-1)
 
 
 def largest_gap(angles: np.ndarray) -> float:
@@ -109,9 +121,11 @@ def _cut_off(sinogram: np.ndarray) -> str:
     largest = float(sinogram.max())
     if largest <= 0 or looks_like_intensities(sinogram):
         return ""
-    sides = np.stack([_carried(sinogram), _carried(sinogram[:, ::-1])])
-    # The 95th percentile over views: an object may stick out in some of them only.
-    share = float(np.percentile(sides.max(axis=0), 95)) / largest
+    sides = np.maximum(_carried(sinogram), _carried(sinogram[..., ::-1]))
+    # The 95th percentile over views: an object may stick out in some of them only. The same over
+    # rows, of which noise makes one larger than the others.
+    rows = sides if sides.ndim == 1 else np.percentile(sides, 95, axis=1)
+    share = float(np.percentile(rows, 95)) / largest
     if share <= TRUNCATED:
         return ""
     return (
@@ -121,18 +135,18 @@ def _cut_off(sinogram: np.ndarray) -> str:
 
 
 def _carried(sinogram: np.ndarray) -> np.ndarray:
-    """Return what the first bins carry in every view, (angle,).
+    """Return what the first bins carry in every view, (angle,) or (angle, v).
 
     All of them against noise, or the very first where it is less: an object that ends just before
     the detector does leaves it in air.
     """
-    num = max(1, round(EDGE * sinogram.shape[1]))
+    num = max(1, round(EDGE * sinogram.shape[-1]))
     outer = max(1, num // 4)
-    return np.minimum(sinogram[:, :num].mean(axis=1), sinogram[:, :outer].mean(axis=1))
+    return np.minimum(sinogram[..., :num].mean(axis=-1), sinogram[..., :outer].mean(axis=-1))
 
 
-def _narrow(geometry: PlanarBeam, grid: Grid) -> str:
-    radius, reach = geometry.field_of_view, min(grid.extent) / 2
+def _narrow(geometry: AngleBeam, grid: Grid) -> str:
+    radius, reach = geometry.field_of_view, min(grid.extent[-2:]) / 2
     if radius >= 0.75 * reach:
         return ""
     return (
@@ -141,7 +155,7 @@ def _narrow(geometry: PlanarBeam, grid: Grid) -> str:
     )
 
 
-def _size(geometry: PlanarBeam) -> str:
+def _size(geometry: AngleBeam) -> str:
     field = geometry.detector.extent[-1] / getattr(geometry, "magnification", 1.0)
     if SMALLEST_FIELD <= field <= LARGEST_FIELD:
         return ""
@@ -152,7 +166,23 @@ def _size(geometry: PlanarBeam) -> str:
     )
 
 
-def _repeated(geometry: PlanarBeam) -> str:
+def _low(geometry: AngleBeam, grid: Grid) -> str:
+    """Say how much of the height of a grid rows see, on the axis of rotation."""
+    if len(geometry.shape) == 2:
+        return ""
+    edges = geometry.detector.edges(0) / getattr(geometry, "magnification", 1.0)
+    ends = grid.center[0] + np.array([-0.5, 0.5]) * grid.extent[0]
+    low, high = np.clip(edges, *ends)
+    if high - low >= 0.75 * grid.extent[0]:
+        return ""
+    return (
+        f"The rows of the detector see z from {edges[0]:.4g} to {edges[1]:.4g} mm on the axis of "
+        f"rotation, but the grid reaches from {ends[0]:.4g} to {ends[1]:.4g} mm: what lies "
+        "further up or down is not determined by the data."
+    )
+
+
+def _repeated(geometry: AngleBeam) -> str:
     period = geometry.half_turns * np.pi
     turned = np.asarray(geometry.angles) % period
     order = np.argsort(turned)
@@ -160,7 +190,7 @@ def _repeated(geometry: PlanarBeam) -> str:
     same = np.flatnonzero(steps < SAME_ANGLE) if len(turned) > 1 else np.array([], dtype=int)
     if not len(same):
         return ""
-    mirrored = "" if isinstance(geometry, FanBeam) else ", possibly mirrored"
+    mirrored = ", possibly mirrored" if geometry.half_turns == 1 else ""
     first, second = sorted((int(order[same[0]]), int(order[(same[0] + 1) % len(order)])))
     return (
         f"{len(same)} of the {len(turned)} views repeat another one{mirrored}; view "
@@ -171,7 +201,7 @@ def _repeated(geometry: PlanarBeam) -> str:
 def _unseen_lines(geometry: FanBeam, grid: Grid) -> str:
     steps = _steps(geometry.angles, period=2 * np.pi)
     seen = 2 * np.pi - float(steps.max()) + float(np.median(steps))
-    reach = min(max(grid.extent) / 2, geometry.field_of_view)
+    reach = min(max(grid.extent[-2:]) / 2, geometry.field_of_view)
     wanted = np.pi + 2 * float(np.arcsin(reach / geometry.source_distance))
     if len(steps) < 3 or seen >= wanted - SAME_ANGLE:
         return ""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.inspection import suspicions
-from ctinr.geometry import Grid, PlanarBeam
+from ctinr.geometry import BEAMS, Beam, Grid
 
 # What a file's metadata may be made of.
 Plain = str | bool | int | float | tuple[Any, ...]
@@ -27,55 +27,59 @@ class Scan:
 
     Parameters
     ----------
-    sinogram : Tensor, shape (angle, u)
+    sinogram : Tensor, shape (angle, u) or (angle, v, u)
         Line integrals of the attenuation, without unit; float32 or float64.
-    geometry : ParallelBeam or FanBeam
+    geometry : ParallelBeam, FanBeam, ConeBeam or VectorBeam
         The ray of every value; mm and radians.
     grid : Grid
-        The cells proposed for the reconstruction; mm.
-    truth : Tensor of shape (y, x), optional
+        The cells proposed for the reconstruction, mm: three axes for an area of bins, else two.
+    truth : Tensor of shape (y, x) or (z, y, x), optional
         What the reconstruction should be, on `grid`, 1/mm.
     metadata : mapping
         Plain values: text, numbers, truth values, or a list or tuple of one of these kinds. Keys
         in use are `title`, `source`, `photons`, `data_range`, `views`, `center` and `warnings`;
-        docs/data.md says what each holds.
+        docs/data.md says what each holds. `photons` is one number or one a view.
 
     Raises
     ------
     TypeError
         If an argument has another type, or a value of the metadata is not plain.
     ValueError
-        If data are empty, NaN or infinite, or shapes do not fit together.
+        If data are empty, NaN or infinite, shapes do not fit together, or `views` or `photons`
+        of the metadata are not one a view, photons above zero.
     """
 
-    sinogram: Float[Tensor, "angle u"]
-    geometry: PlanarBeam
+    sinogram: Float[Tensor, "angle *bins"]
+    geometry: Beam
     grid: Grid
-    truth: Float[Tensor, "y x"] | None = None
+    truth: Float[Tensor, "*cells"] | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.geometry, PlanarBeam):
-            rule = "be a ParallelBeam or FanBeam"
-            raise TypeError(checks.message("geometry", rule, self.geometry))
+        if not isinstance(self.geometry, Beam):
+            raise TypeError(checks.message("geometry", f"be a {BEAMS}", self.geometry))
         if not isinstance(self.grid, Grid):
             raise TypeError(checks.message("grid", "be a Grid", self.grid))
-        checks.require(len(self.grid.shape) == 2, "grid", "have two axes", repr(self.grid.shape))
-        rule = "be of one slice, with a line of bins"
-        line = len(self.geometry.shape) == 2
-        checks.require(line, "geometry", rule, f"shape {self.geometry.shape}")
-        what = f"{self.geometry.num_views} views and {self.geometry.detector.shape[0]} bins"
+        num_axes = len(self.geometry.shape)
+        rule = {
+            2: "have two axes, as the detector is a line",
+            3: "have three axes, as it is an area",
+        }
+        fits = len(self.grid.shape) == num_axes
+        checks.require(fits, "grid", rule[num_axes], repr(self.grid.shape))
+        what = f"{self.num_views} views and {_by(self.geometry.detector.shape)} bins"
         _check_values(self.sinogram, "sinogram", self.geometry.shape, f"the geometry: {what}")
         if self.truth is not None:
             _check_values(self.truth, "truth", self.grid.shape, "the grid")
         plain = {_key(key): _plain(key, value) for key, value in self.metadata.items()}
+        _check_each_view(plain, self.num_views)
         object.__setattr__(self, "metadata", MappingProxyType(plain))
 
     def __repr__(self) -> str:
-        views, bins = self.geometry.shape
+        bins = _by(self.geometry.detector.shape)
         title = f"{self.metadata['title']!r}, " if "title" in self.metadata else ""
         known = "known" if self.truth is not None else "unknown"
-        return f"Scan({title}{views} views x {bins} bins, {self.grid!r}, truth {known})"
+        return f"Scan({title}{self.num_views} views x {bins} bins, {self.grid!r}, truth {known})"
 
     @property
     def num_views(self) -> int:
@@ -85,7 +89,8 @@ class Scan:
     def __getitem__(self, views: Any) -> Scan:
         """Return the scan of the selected views (slice, list, boolean mask or index).
 
-        The metadata's `views` holds their places in the scan as it was first made or read.
+        The metadata's `views` holds their places in the scan as it was first made or read, and
+        `photons` those of these views, if there is a number for each.
         """
         try:
             chosen = np.atleast_1d(np.arange(self.num_views)[_as_index(views)])
@@ -95,6 +100,9 @@ class Scan:
         checks.require(len(chosen) > 0, "views", "select at least one view", views)
         before = self.metadata.get("views", tuple(range(self.num_views)))
         metadata = {**self.metadata, "views": tuple(before[index] for index in chosen)}
+        photons = metadata.get("photons")
+        if isinstance(photons, tuple):
+            metadata["photons"] = tuple(photons[index] for index in chosen)
         return replace(
             self,
             sinogram=self.sinogram[torch.as_tensor(chosen, device=self.sinogram.device)],
@@ -128,7 +136,8 @@ class Scan:
 
         First what was noted when the data were read or made (the metadata's `warnings`), then
         what the values and the geometry show: truncation, repeated views, missing angles, values
-        that look like intensities, which have not been through the logarithm.
+        that look like intensities, which have not been through the logarithm. Views of a helix or
+        given as vectors are judged by their values alone.
         """
         noted = tuple(self.metadata.get("warnings", ()))
         values = self.sinogram.detach().cpu().double().numpy()
@@ -146,6 +155,24 @@ def _check_values(values: Any, argument: str, shape: tuple[int, ...], owner: str
     rule = f"have the shape {tuple(shape)} of {owner}"
     checks.require(tuple(values.shape) == tuple(shape), argument, rule, values)
     checks.finite_values(values, argument)
+
+
+def _check_each_view(metadata: Mapping[str, Any], num_views: int) -> None:
+    """Raise unless what the metadata say of views is said of each, and photons are above zero."""
+    for name in ("views", "photons"):
+        given = metadata.get(name)
+        if isinstance(given, tuple):
+            rule = f"be one for each of the {num_views} views"
+            argument = f"metadata[{name!r}]"
+            checks.require(len(given) == num_views, argument, rule, f"{len(given)} of them")
+    photons = metadata.get("photons", ())
+    for number in photons if isinstance(photons, tuple) else (photons,):
+        checks.positive(number, "metadata['photons']")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """Return "64 x 96" of (64, 96)."""
+    return " x ".join(map(str, shape))
 
 
 def _as_index(views: Any) -> Any:
