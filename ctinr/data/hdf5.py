@@ -14,17 +14,37 @@ import torch
 
 from ctinr import checks
 from ctinr.data.files import naming, replacing
-from ctinr.data.hdf5_access import built, dataset, field_names, opened, text_attribute, values
-from ctinr.data.scan import Scan
-from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam
+from ctinr.data.hdf5_access import (
+    built,
+    dataset,
+    field_names,
+    opened,
+    put,
+    take,
+    text_attribute,
+    valid_fields,
+    values,
+)
+from ctinr.data.hdf5_geometry import (
+    NO_UNIT,
+    assembled_geometry,
+    put_geometry,
+    put_lengths,
+    take_geometry,
+    take_lengths,
+)
+from ctinr.data.scan import EACH_VIEW, Scan
+from ctinr.geometry import Grid, PlanarBeam
 
 if TYPE_CHECKING:
     import h5py
 
 FORMAT = "ctinr-scan"
-VERSION = 1
-DISTANCES = ("source_distance", "detector_distance")
-NO_UNIT, MILLIMETRE, RADIAN, PER_MILLIMETRE = "1", "mm", "rad", "1/mm"
+# Files of slices by a parallel beam or a fan say 1, so that older programs read them.
+VERSION = 2
+PER_MILLIMETRE = "1/mm"
+# What the axes of a sinogram and of an image are, by the number of axes of the latter.
+AXES = {2: ("angle u", "y x"), 3: ("angle v u", "z y x")}
 
 
 def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = False) -> None:
@@ -57,15 +77,13 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
         replacing(path, overwrite=overwrite) as partial,
         built(partial, libver=("v108", "v108")) as file,
     ):
-        file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
-        grid = scan.grid
-        _put(file, "sinogram", scan.sinogram, units=NO_UNIT, axes="angle u")
-        _put_beam(file, scan.geometry)
-        _put(file, "grid/shape", np.asarray(grid.shape), units=NO_UNIT)
-        _put(file, "grid/spacing", np.asarray(grid.spacing), units=MILLIMETRE)
-        _put(file, "grid/center", np.asarray(grid.center), units=MILLIMETRE)
+        file.attrs.update({"format": np.bytes_(FORMAT), "version": _least_version(scan)})
+        of_data, of_image = AXES[len(scan.grid.shape)]
+        put(file, "sinogram", scan.sinogram, units=NO_UNIT, axes=of_data)
+        put_geometry(file, scan.geometry)
+        put_lengths(file, "grid", scan.grid, ("spacing", "center"))
         if scan.truth is not None:
-            _put(file, "truth", scan.truth, units=PER_MILLIMETRE, axes="y x")
+            put(file, "truth", scan.truth, units=PER_MILLIMETRE, axes=of_image)
         metadata = file.create_group("metadata")
         for key, value in scan.metadata.items():
             metadata.create_dataset(key, data=_stored(value))
@@ -88,12 +106,10 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
         _check_schema(file)
         names = field_names(file, "metadata")
         parts = {
-            "sinogram": _take(file, "sinogram", NO_UNIT),
-            "truth": _take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
-            "angles": _take(file, "geometry/angles", RADIAN),
-            "fan": _fan_values(file),
-            "detector": _lengths(file, "geometry/detector", ("pitch", "offset")),
-            "grid": _lengths(file, "grid", ("spacing", "center")),
+            "sinogram": take(file, "sinogram", NO_UNIT),
+            "truth": take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
+            "geometry": take_geometry(file),
+            "grid": take_lengths(file, "grid", ("spacing", "center")),
             "metadata": {name: _restored(dataset(file, f"metadata/{name}")) for name in names},
         }
     return _assembled(path, parts)
@@ -102,31 +118,18 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
 def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
     """Return the scan of what was read; errors name the file and the field."""
     truth = parts["truth"]
-    with naming(path, _fields("geometry/detector", ("shape", "pitch", "offset"))):
-        placed = Detector(*parts["detector"])
-    with naming(path, _fields("grid", ("shape", "spacing", "center"))):
-        cells = Grid(*parts["grid"])
-    with naming(
-        path, _fields("geometry", ("angles", *DISTANCES)) | _fields("", ("sinogram", "truth"))
-    ):
+    geometry = assembled_geometry(path, parts["geometry"])
+    with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
+        cells = Grid(**parts["grid"])
+    of_views = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in EACH_VIEW}
+    with naming(path, valid_fields("", ("sinogram", "truth", "grid")) | of_views):
         return Scan(
             sinogram=torch.from_numpy(parts["sinogram"]),
-            geometry=_beam(parts["angles"].tolist(), placed, parts["fan"]),
+            geometry=geometry,
             grid=cells,
             truth=None if truth is None else torch.from_numpy(truth),
             metadata=parts["metadata"],
         )
-
-
-def _fields(group: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Return what `naming` says of the fields of a group."""
-    return {name: f"a valid field /{group}/{name}".replace("//", "/") for name in names}
-
-
-def _lengths(file: h5py.File, group: str, names: tuple[str, str]) -> list[Any]:
-    """Return the shape and two lengths an axis of a grid or a detector."""
-    shape = _take(file, f"{group}/shape", NO_UNIT).tolist()
-    return [shape, *(_take(file, f"{group}/{name}", MILLIMETRE).tolist() for name in names)]
 
 
 def _check_schema(file: h5py.File) -> None:
@@ -139,63 +142,13 @@ def _check_schema(file: h5py.File) -> None:
         raise ValueError(checks.message("path", rule, f"'{name}' with {version!r}"))
     rule, remedy = f"name a file of schema version {VERSION} at most", "Update ctinr to read it."
     checks.require(int(version) <= VERSION, "path", rule, f"'{name}' of version {version}", remedy)
-    beam = text_attribute(file["geometry"], "beam") if "geometry" in file else None
-    rule = "name a file whose attribute /geometry `beam` is 'parallel' or 'fan'"
-    checks.require(beam in ("parallel", "fan"), "path", rule, f"'{name}' with {beam!r}")
 
 
-def _put_beam(file: h5py.File, geometry: PlanarBeam) -> None:
-    group, detector = file.create_group("geometry"), geometry.detector
-    group.attrs["beam"] = np.bytes_("fan" if isinstance(geometry, FanBeam) else "parallel")
-    _put(group, "angles", np.asarray(geometry.angles), units=RADIAN)
-    _put(group, "detector/shape", np.asarray(detector.shape), units=NO_UNIT)
-    _put(group, "detector/pitch", np.asarray(detector.pitch), units=MILLIMETRE)
-    _put(group, "detector/offset", np.asarray(detector.offset), units=MILLIMETRE)
-    if isinstance(geometry, FanBeam):
-        group.attrs["detector"] = np.bytes_("curved" if geometry.curved else "flat")
-        for name in DISTANCES:
-            _put(group, name, np.asarray([getattr(geometry, name)]), units=MILLIMETRE)
-
-
-def _fan_values(file: h5py.File) -> dict[str, Any]:
-    """Return what a fan has besides its angles and detector; nothing for a parallel beam."""
-    if text_attribute(file["geometry"], "beam") != "fan":
-        return {}
-    kind = text_attribute(file["geometry"], "detector")
-    rule = "name a file whose attribute /geometry `detector` is 'flat' or 'curved'"
-    checks.require(kind in ("flat", "curved"), "path", rule, f"'{file.filename}' with {kind!r}")
-    distances = {}
-    for name in DISTANCES:
-        stored = _take(file, f"geometry/{name}", MILLIMETRE)
-        rule = f"name a file whose field /geometry/{name} holds one number"
-        given = f"'{file.filename}' with {stored.size}"
-        checks.require(stored.size == 1, "path", rule, given)
-        distances[name] = float(stored.item())
-    return {**distances, "curved": kind == "curved"}
-
-
-def _beam(angles: list[float], detector: Detector, fan: dict[str, Any]) -> PlanarBeam:
-    return FanBeam(angles, detector, **fan) if fan else ParallelBeam(angles, detector)
-
-
-def _put(file: h5py.Group, name: str, data: Any, *, units: str, axes: str = "") -> None:
-    if hasattr(data, "detach"):
-        data = data.detach().cpu().numpy()
-    field = file.create_dataset(name, data=data, chunks=True, fletcher32=True)
-    field.attrs["units"] = np.bytes_(units)
-    if axes:
-        field.attrs["axes"] = np.bytes_(axes)
-
-
-def _take(file: h5py.File, name: str, units: str) -> np.ndarray:
-    field = dataset(file, name)
-    given = text_attribute(field, "units")
-    rule = f"name a file whose field /{name} has the units {units!r}"
-    checks.require(given == units, "path", rule, f"'{file.filename}' with {given!r}")
-    rule = f"name a file whose field /{name} holds numbers"
-    given = f"'{file.filename}' with values of type {field.dtype}"
-    checks.require(field.dtype.kind in "iuf", "path", rule, given)
-    return np.asarray(values(field))
+def _least_version(scan: Scan) -> int:
+    """Return the first version of the schema that can hold the scan."""
+    several = isinstance(scan.metadata.get("photons"), tuple)
+    is_slice = isinstance(scan.geometry, PlanarBeam) and len(scan.geometry.shape) == 2
+    return 1 if is_slice and not several else 2
 
 
 def _stored(value: Any) -> np.ndarray:

@@ -94,6 +94,33 @@ def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
     return np.asarray(values(field, selection), dtype=np.float64)
 
 
+def put(group: h5py.Group, name: str, data: Any, *, units: str, axes: str = "") -> None:
+    """Write a field with its unit and a checksum, and what its axes are."""
+    if hasattr(data, "detach"):
+        data = data.detach().cpu().numpy()
+    field = group.create_dataset(name, data=data, chunks=True, fletcher32=True)
+    field.attrs["units"] = np.bytes_(units)
+    if axes:
+        field.attrs["axes"] = np.bytes_(axes)
+
+
+def take(file: h5py.File, name: str, units: str) -> np.ndarray:
+    """Read a field of numbers that must have that unit; the error names file and field."""
+    field = dataset(file, name)
+    given = text_attribute(field, "units")
+    rule = f"name a file whose field /{name} has the units {units!r}"
+    checks.require(given == units, "path", rule, f"'{file.filename}' with {given!r}")
+    rule = f"name a file whose field /{name} holds numbers"
+    given = f"'{file.filename}' with values of type {field.dtype}"
+    checks.require(field.dtype.kind in "iuf", "path", rule, given)
+    return np.asarray(values(field))
+
+
+def valid_fields(group: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Return what `naming` says of the fields of a group."""
+    return {name: f"a valid field /{group}/{name}".replace("//", "/") for name in names}
+
+
 def field_names(file: h5py.File, group: str) -> list[str]:
     """Return the names of the fields of a group, none where there is no such group."""
     import h5py

@@ -19,6 +19,8 @@ from ctinr.geometry import BEAMS, Beam, Grid
 
 # What a file's metadata may be made of.
 Plain = str | bool | int | float | tuple[Any, ...]
+# Metadata that, as a tuple, have one entry a view.
+EACH_VIEW = ("views", "photons")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +161,7 @@ def _check_values(values: Any, argument: str, shape: tuple[int, ...], owner: str
 
 def _check_each_view(metadata: Mapping[str, Any], num_views: int) -> None:
     """Raise unless what the metadata say of views is said of each, and photons are above zero."""
-    for name in ("views", "photons"):
+    for name in EACH_VIEW:
         given = metadata.get(name)
         if isinstance(given, tuple):
             rule = f"be one for each of the {num_views} views"

@@ -10,7 +10,7 @@ from ctinr.geometry.parallel import ParallelBeam
 from ctinr.geometry.rays import Rays
 from ctinr.geometry.vectors import VectorBeam
 
-# A scan whose slices may be scanned alone: what files hold, and what methods choose views of.
+# A scan whose slices may be scanned alone.
 PlanarBeam = ParallelBeam | FanBeam
 # A scan of any beam, and how messages list them.
 Beam = ParallelBeam | FanBeam | ConeBeam | VectorBeam
