@@ -7,9 +7,10 @@ from phantoms.forbild_head import forbild_head
 from phantoms.forbild_thorax import forbild_thorax
 from phantoms.phantom import Phantom
 from phantoms.published import WATER
-from phantoms.registry import by_name, catalogue
+from phantoms.registry import by_name, catalogue, volume_by_name, volume_catalogue
 from phantoms.shapes import Box, Ellipse, HalfPlane
 from phantoms.shepp_logan import shepp_logan
+from phantoms.shepp_logan_volume import shepp_logan_volume
 from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
 from phantoms.swarm import Swarm
 from phantoms.terms import Bump, Solid, Term
@@ -40,8 +41,11 @@ __all__ = [
     "random_ellipses",
     "rock",
     "shepp_logan",
+    "shepp_logan_volume",
     "smooth_blobs",
     "tissue",
     "trabeculae",
+    "volume_by_name",
+    "volume_catalogue",
     "weave",
 ]

@@ -10,8 +10,10 @@ from phantoms.forbild_head import forbild_head
 from phantoms.forbild_thorax import forbild_thorax
 from phantoms.phantom import Phantom
 from phantoms.shepp_logan import shepp_logan
+from phantoms.shepp_logan_volume import shepp_logan_volume
 from phantoms.simple import box, bump, disk, random_ellipses, smooth_blobs
 from phantoms.textured import gradients, rock, tissue, trabeculae, weave
+from phantoms.volume import VolumePhantom, ball
 
 catalogue: Mapping[str, Callable[[int], Phantom]] = MappingProxyType(
     {
@@ -52,3 +54,26 @@ def by_name(name: str, seed: int = 0) -> Phantom:
     names = ", ".join(repr(known) for known in catalogue)
     checks.require(name in catalogue, "name", f"be one of {names}", name)
     return catalogue[name](checks.count(seed, "seed", least=0))
+
+
+volume_catalogue: Mapping[str, Callable[[], VolumePhantom]] = MappingProxyType(
+    {
+        "shepp-logan-3d": shepp_logan_volume,
+        "shepp-logan-3d-modified": lambda: shepp_logan_volume(contrast="modified"),
+        "ball": ball,
+    }
+)
+"""From name to the phantoms of three dimensions."""
+
+
+def volume_by_name(name: str) -> VolumePhantom:
+    """Return the phantom of `volume_catalogue` that has this name, with its default sizes.
+
+    Raises
+    ------
+    ValueError
+        If there is no phantom of that name; the message lists those there are.
+    """
+    names = ", ".join(repr(known) for known in volume_catalogue)
+    checks.require(name in volume_catalogue, "name", f"be one of {names}", name)
+    return volume_catalogue[name]()

@@ -110,6 +110,14 @@ class VolumePhantom:
         good = good and all(isinstance(term, Ellipsoid) for term in self.terms)
         checks.require(good, "terms", "be a tuple of at least one Ellipsoid", self.terms)
 
+    @property
+    def radius(self) -> float:
+        """Radius of a ball around the origin that holds everything, mm; of Gaussians infinite."""
+        return max(
+            math.inf if term.power is None else math.hypot(*term.center) + max(term.semi_axes)
+            for term in self.terms
+        )
+
     def __add__(self, other: VolumePhantom) -> VolumePhantom:
         """Return the phantom whose values are the sums."""
         return VolumePhantom(self.terms + other.terms)

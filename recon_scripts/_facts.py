@@ -49,7 +49,10 @@ def installation() -> dict[str, dict[str, str]]:
     return {
         "Engines": {name: why or "can run" for name, why in obstacles.items()},
         "Methods": {method.name: method.summary for method in METHODS},
-        "Phantoms": {"names": ", ".join(phantoms.catalogue)},
+        "Phantoms": {
+            "slices": ", ".join(phantoms.catalogue),
+            "volumes": ", ".join(phantoms.volume_catalogue),
+        },
         "Versions": version_facts(),
     }
 

@@ -15,7 +15,7 @@ from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from ctinr.projectors import Projector
 from recon_scripts._options import ScanOptions
-from recon_scripts._setups import MARGIN, Setup
+from recon_scripts._setups import MARGIN, VOLUMES, Setup
 
 if TYPE_CHECKING:
     from recon_scripts.simulate import Simulate
@@ -25,10 +25,17 @@ TITLES = {
     "shepp-logan-modified": "Shepp–Logan, modified",
     "forbild-head": "FORBILD head",
     "forbild-thorax": "FORBILD thorax",
+    "shepp-logan-3d": "Shepp–Logan in three dimensions",
+    "shepp-logan-3d-modified": "Shepp–Logan in three dimensions, modified",
 }
 HOME_GROUND = "The phantom is piecewise constant, which is the home ground of TV."
-VIEWS, PAPER_VIEWS, PHOTONS, SIZE = 60, 100, 1e5, 256
-SMOKE_SIZE, SMOKE_VIEWS = 48, 20
+VIEWS, PAPER_VIEWS, PHOTONS, SIZE, VOLUME_SIZE = 60, 100, 1e5, 256, 64
+SMOKE_SIZE, SMOKE_VIEWS, SMOKE_VOLUME_SIZE = 48, 20, 24
+# Along each axis: rays in a bin, and samples in a cell of the truth.
+VOLUME_SAMPLES, PLANE_SAMPLES = (2, 3), (4, 4)
+
+# Options of `simulate` that say how a phantom is scanned, besides the beam.
+SETUP = ("source_distance", "detector_distance", "rows", "helical_pitch")
 
 
 def load_scan(path: Path | None, options: ScanOptions) -> Scan:
@@ -92,7 +99,8 @@ def coarsened(scan: Scan, factor: int) -> Scan:
     """Return the scan with a grid of cells so many times larger, and the truth averaged on it."""
     if checks.count(factor, "coarsen") == 1:
         return scan
-    rule = f"divide both sides of the image, {scan.grid.shape}"
+    sides = "both sides of the image" if len(scan.grid.shape) == 2 else "all sides of the volume"
+    rule = f"divide {sides}, {scan.grid.shape}"
     checks.require(all(side % factor == 0 for side in scan.grid.shape), "coarsen", rule, factor)
     truth = None if scan.truth is None else BlockAverage(scan.grid, factor)(scan.truth)
     return replace(scan, grid=scan.grid.coarsen(factor), truth=truth)
@@ -109,48 +117,66 @@ def phantom_scan(
 ) -> Scan:
     """Return a scan of a phantom by exact line integrals; 0 photons stand for no noise."""
     checks.count(views, "views")
-    phantom = phantoms.by_name(name, seed)
+    setup = setup or Setup()
+    phantom: Any = (
+        phantoms.volume_by_name(name) if setup.is_volume else phantoms.by_name(name, seed)
+    )
+    rays, cells = VOLUME_SAMPLES if setup.is_volume else PLANE_SAMPLES
     spacing = 2 * phantom.radius * MARGIN / checks.count(size, "size", least=16)
-    grid = Grid((size, size), spacing)
+    shape = (size,) * (3 if setup.is_volume else 2)
+    grid = Grid(shape, spacing)
     scan = simulated_scan(
         phantom.line_integrals,
-        (setup or Setup()).geometry(grid, views=views),
+        setup.geometry(grid, views=views),
         grid,
-        truth=torch.as_tensor(phantom.raster((size, size), spacing)),
+        truth=torch.as_tensor(phantom.raster(shape, spacing, supersampling=cells)),
         noise=noise_of(photons, seed),
+        bin_samples=rays,
     )
-    flat = all(isinstance(term, phantoms.Solid) for term in phantom.terms)
     metadata = {
         **scan.metadata,
         "title": TITLES.get(name, name.replace("-", " ").capitalize()),
         "source": f"simulated from exact line integrals of the phantom {name}",
-        **({"remarks": (HOME_GROUND,)} if flat else {}),
+        **({"remarks": (HOME_GROUND,)} if all(map(_is_even, phantom.terms)) else {}),
     }
     return replace(scan, metadata=metadata)
 
 
+def _is_even(term: Any) -> bool:
+    """Tell whether a term of a phantom has one value inside."""
+    return isinstance(term, phantoms.Solid) or getattr(term, "power", None) == 0
+
+
 def simulated(options: Simulate) -> Scan:
     """Return the scan that the options of `simulate` ask for."""
-    size = SIZE if options.size is None else options.size
-    size, views = (SMOKE_SIZE, SMOKE_VIEWS) if options.smoke else (size, options.views)
-    if options.object in phantoms.catalogue:
+    given = {name: getattr(options, name) for name in SETUP if getattr(options, name) is not None}
+    if options.object in (*phantoms.catalogue, *phantoms.volume_catalogue):
         remedy = "A phantom is scanned by exact line integrals."
         rule = "be left out unless a picture is scanned"
         checks.require(options.protocol is None, "protocol", rule, options.protocol, remedy)
+        setup = Setup(options.beam, **given)
+        _check_dimensions(options.object, setup)
+        sizes = (VOLUME_SIZE, SMOKE_VOLUME_SIZE) if setup.is_volume else (SIZE, SMOKE_SIZE)
+        size, views = sizes[0] if options.size is None else options.size, options.views
+        if options.smoke:
+            size, views = sizes[1], SMOKE_VIEWS
         return phantom_scan(
             options.object,
             size=size,
             views=views,
             photons=options.photons,
             seed=options.seed,
-            setup=Setup(options.beam, options.source_distance, options.detector_distance),
+            setup=setup,
         )
-    for name in ("beam", "source_distance", "detector_distance"):
+    given |= {} if options.beam == "parallel" else {"beam": options.beam}
+    for name, value in given.items():
         remedy = "A picture is scanned by a parallel beam."
-        rule, given = "be left out unless a phantom is scanned", getattr(options, name)
-        checks.require(given in (None, "parallel"), name, rule, given, remedy)
+        rule = "be left out unless a phantom is scanned"
+        raise ValueError(checks.message(name, rule, value, remedy))
+    views = SMOKE_VIEWS if options.smoke else options.views
     if not Path(options.object).exists():
-        rule = f"name a picture or one of the phantoms {', '.join(phantoms.catalogue)}"
+        known = ", ".join((*phantoms.catalogue, *phantoms.volume_catalogue))
+        rule = f"name a picture or one of the phantoms {known}"
         raise ValueError(checks.message("object", rule, repr(options.object)))
     remedy = "A picture has its own size."
     rule = "be left out unless a phantom is scanned"
@@ -163,9 +189,18 @@ def simulated(options: Simulate) -> Scan:
     )
 
 
+def _check_dimensions(name: str, setup: Setup) -> None:
+    """Raise unless a phantom has as many axes as the beam scans."""
+    known = phantoms.volume_catalogue if setup.is_volume else phantoms.catalogue
+    rule = f"be one of {', '.join(known)} for --beam {setup.beam}"
+    volumes = ", ".join(VOLUMES)
+    remedy = "" if setup.is_volume else f"Volumes are scanned with --beam {volumes}."
+    checks.require(name in known, "object", rule, repr(name), remedy)
+
+
 def write_preview(path: Path, scan: Scan) -> None:
-    """Write a picture of the sinogram and, where it is known, of the truth."""
-    from ctinr.report.figures import scan_figure
+    """Write a picture of the sinogram or the middle view, and of the truth where it is known."""
+    from ctinr.report.preview import scan_figure
     from ctinr.report.style import png
 
     path.write_bytes(png(scan_figure(scan)))

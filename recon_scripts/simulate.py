@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from recon_scripts._options import Described
+from recon_scripts._setups import BeamName
 from recon_scripts._terminal import command, say
 
 
@@ -17,19 +18,23 @@ class Simulate:
     """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
 
     object: Annotated[str, Positional, arg(metavar="[OBJECT]")] = "forbild-thorax"
-    """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan, …; info lists them."""
+    """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan-3d, …; info lists them."""
     views: int = 60
-    """Number of views over the half turn, of a fan over the whole turn."""
-    beam: Literal["parallel", "fan-flat", "fan-curved"] = "parallel"
-    """Parallel, or a fan onto a flat or a curved detector."""
+    """Number of views over the half turn, of a fan or cone over the turn, of a helix in each."""
+    beam: BeamName = "parallel"
+    """The shape of the beam, and of the detector; the last four are for volumes."""
     source_distance: Annotated[float | None, Described] = None
-    """Of a fan: from the source to the axis of rotation, mm (default: twice the image's side)."""
+    """Of a fan or cone: from source to axis of rotation, mm (default: twice the image's side)."""
     detector_distance: Annotated[float | None, Described] = None
-    """Of a fan: from the axis of rotation to the detector, mm (default: the image's side)."""
+    """Of a fan or cone: from axis of rotation to detector, mm (default: the image's side)."""
+    rows: Annotated[int | None, Described] = None
+    """Of a volume: rows of the detector (default: as many as see all of it)."""
+    helical_pitch: Annotated[float | None, Described] = None
+    """Of a helix: how far it rises in a turn, mm (default: half the height of the volume)."""
     photons: Annotated[float | None, Described] = None
     """Photons a bin counts without the object (default: 1e5); 0 for data without noise."""
     size: Annotated[int | None, Described] = None
-    """Cells along each side of a phantom's image (default: 256); a picture has its own."""
+    """Cells a side of a phantom's image (default: 256; of a volume 64); a picture has its own."""
     protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
     """How a picture is scanned: standard, or as in the paper: no noise, same operator."""
     seed: int = 0

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import PlanarBeam
+from ctinr.geometry import Beam, ConeBeam, VectorBeam
 from ctinr.operators import LinearOperator
 from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import of_views
@@ -49,11 +49,15 @@ class Split:
         return {"fitted": list(self.fitted), "withheld": list(self.withheld)}
 
 
-def split_views(geometry: PlanarBeam, *, fraction: float = 0.1, seed: int = 0) -> Split:
+def split_views(geometry: Beam, *, fraction: float = 0.1, seed: int = 0) -> Split:
     """Return the split of the views of a geometry; see `withhold_views`.
 
-    Views of a fan from opposite sides share one line and stand for themselves.
+    Views of a fan or a cone from opposite sides share one line and stand for themselves. Those of
+    a helix and those given as vectors have no directions to go by: they are taken in their order.
     """
+    turns = not isinstance(geometry, VectorBeam)
+    if not turns or (isinstance(geometry, ConeBeam) and geometry.helical_pitch):
+        return withhold_views(geometry.num_views, fraction=fraction, seed=seed)
     return withhold_views(
         geometry.num_views,
         fraction=fraction,

@@ -15,7 +15,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ctinr.data import Scan
 from ctinr.geometry import Grid
 from ctinr.report import wording
 from ctinr.report.choices import choices
@@ -184,24 +183,6 @@ def draw(
         for name, figure in drawn.items()
         if figure is not None
     }
-
-
-def scan_figure(scan: Scan, style: Style = LIGHT) -> Figure:
-    """Show the sinogram of a scan beside the truth, where it is known."""
-    figure = blank(style, width=WIDTH, height=4.2)
-    known = scan.truth is not None
-    panels = np.ravel(figure.subplots(1, 1 + known, squeeze=False))
-    degrees, u = np.rad2deg(scan.geometry.angles), scan.geometry.detector.bin_centers()
-    extent = (float(u[0]), float(u[-1]), float(degrees[-1]), float(degrees[0]))
-    panels[0].imshow(as_array(scan.sinogram), cmap="gray", aspect="auto", extent=extent)
-    dress(panels[0], style).set(xlabel="u, mm", ylabel="angle, degrees")
-    panels[0].grid(False)
-    panels[0].set_title("Line integrals", fontsize=11, color=style.ink, loc="left")
-    if scan.truth is not None:
-        panels[1].imshow(as_array(scan.truth), cmap="gray", extent=edges(scan.grid))
-        panels[1].set_axis_off()
-        panels[1].set_title("Truth", fontsize=11, color=style.ink, loc="left")
-    return figure
 
 
 # ------------------------------------------------------------------ parts of figures

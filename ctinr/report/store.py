@@ -12,6 +12,7 @@ import numpy as np
 
 from ctinr.data import Scan
 from ctinr.data.hdf5_access import built
+from ctinr.geometry import VectorBeam
 from ctinr.report.comparison import Comparison
 from ctinr.report.figures import draw
 from ctinr.report.html import write_report
@@ -117,7 +118,8 @@ def write_result(path: Path, comparison: Comparison) -> None:
 
 def _write_scan(group: h5py.Group, scan: Scan, record: Mapping[str, Any]) -> None:
     _dataset(group, "sinogram", as_array(scan.sinogram), NO_UNIT)
-    _dataset(group, "angles", scan.geometry.angles, "rad")
+    if not isinstance(scan.geometry, VectorBeam):
+        _dataset(group, "angles", scan.geometry.angles, "rad")
     _dataset(group, "views", scan.metadata.get("views", range(scan.num_views)), NO_UNIT)
     _dataset(group, "withheld", np.asarray(record.get("withheld_views", ()), dtype=int), NO_UNIT)
     group["geometry"] = _json(scan.geometry.to_dict())

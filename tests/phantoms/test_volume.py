@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from phantoms import WATER, Ellipsoid, VolumePhantom, ball
+from phantoms import WATER, Ellipsoid, VolumePhantom, ball, volume_by_name, volume_catalogue
 
 TILTED = {"center": (2.0, -1.0, 3.0), "semi_axes": (6.0, 3.0, 4.0), "angle": 0.5, "tilt": -0.8}
 TERMS = {
@@ -59,6 +59,54 @@ def test_a_ball_is_a_ball():
 def test_a_raster_is_in_the_order_of_the_array():
     volume = ball(0.5, 1.0, center=(3.0, 1.0, -2.0)).raster((6, 5, 9), (1.0, 1.0, 1.0), (0.5, 0, 0))
     assert np.unravel_index(volume.argmax(), volume.shape) == (0, 3, 7)
+
+
+def test_a_ball_around_the_origin_holds_everything():
+    both = ball(5.0, center=(3.0, 0.0, 4.0)) + VolumePhantom(
+        (Ellipsoid(1.0, (0, 1, 0), (2, 9, 1)),)
+    )
+    assert both.radius == 10.0
+    assert ball(5.0, center=(3.0, 0.0, 4.0)).radius == 10.0
+    assert VolumePhantom((TERMS["gaussian"],)).radius == math.inf
+
+
+@pytest.mark.parametrize("name", volume_catalogue)
+def test_named_phantoms_lie_in_their_ball(name):
+    phantom = volume_by_name(name)
+    directions = np.random.default_rng(0).normal(size=(500, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    assert not phantom.values(1.001 * phantom.radius * directions).any()
+    assert phantom.values([0.0, 0.0, 0.0]) > 0
+
+
+# Density in units of water of points (x, y, z) of the published table, y up: skull, brain, the
+# ventricles, the large ellipsoid, the small ones.
+PLACES = [
+    ((0.0, 0.9, 0.0), 2.0, 1.0),
+    ((0.0, -0.5, 0.0), 1.02, 0.2),
+    # On the longest axis of each ventricle, most of the way to an end: outside if mirrored.
+    ((-0.22 - 0.35 * 0.309, 0.35 * 0.951, -0.25), 1.0, 0.0),
+    ((0.22 + 0.27 * 0.309, 0.27 * 0.951, -0.25), 1.0, 0.0),
+    ((0.0, 0.5, -0.6), 1.04, 0.4),
+    ((0.0, 0.08, -0.25), 1.04, 0.4),
+    ((-0.11, -0.65, -0.25), 1.03, 0.3),
+    ((0.06, -0.62, -0.25), 1.03, 0.3),
+    ((0.06, -0.105, 0.7), 1.04, 0.4),
+    ((0.0, 0.1, 0.55), 1.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("place", "original", "modified"), PLACES)
+def test_the_head_is_as_published(place, original, modified):
+    x, y, z = place
+    for name, wanted in (("shepp-logan-3d", original), ("shepp-logan-3d-modified", modified)):
+        found = volume_by_name(name).values([128 * x, -128 * y, 128 * z])
+        assert float(found) == pytest.approx(wanted * WATER, abs=1e-12)
+
+
+def test_a_name_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"`name` must be one of 'shepp-logan-3d', .*; got 'cube'"):
+        volume_by_name("cube")
 
 
 @pytest.mark.parametrize(

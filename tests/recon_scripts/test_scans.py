@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 
 from ctinr.data import read_scan, write_scan
+from ctinr.geometry import Grid, VectorBeam
 from ctinr.projectors import Projector
+from ctinr.recon.fdk import fdk
 from recon_scripts import info, simulate
 from recon_scripts._facts import scan_information
 from recon_scripts._options import ScanOptions
@@ -105,11 +107,40 @@ def test_the_papers_protocol_has_no_photons(picture, tmp_path, capsys):
         ),
         (
             {"object": "disk", "source_distance": 9.0},
-            "`source_distance` must be left out unless the beam is a fan; got 9.0",
+            "`source_distance` must be left out unless the beam is a fan or a cone; got 9.0",
         ),
         (
             {"object": "disk", "beam": "fan-flat", "source_distance": 9.0},
             "`source_distance` must be more than",
+        ),
+        (
+            {"object": "disk", "beam": "cone-flat"},
+            "`object` must be one of shepp-logan-3d, shepp-logan-3d-modified, ball for --beam "
+            "cone-flat; got 'disk'",
+        ),
+        (
+            {"object": "ball"},
+            "must be one of shepp-logan, shepp-logan-modified, forbild-head, forbild-thorax, "
+            "disk, box, bump, random-ellipses, smooth-blobs for --beam parallel; got 'ball'. "
+            "Volumes are scanned with --beam parallel-3d, cone-flat, cone-curved, helix.",
+        ),
+        (
+            {"object": "disk", "rows": 9},
+            "`rows` must be left out unless the beam is one of volumes; got 9",
+        ),
+        ({"rows": 9}, "`rows` must be left out unless a phantom is scanned; got 9"),
+        ({"object": "ball", "beam": "helix", "rows": 0}, "`rows` must be at least 1; got 0"),
+        (
+            {"object": "ball", "beam": "cone-flat", "helical_pitch": 9.0},
+            "`helical_pitch` must be left out unless the beam is a helix; got 9.0",
+        ),
+        (
+            {"object": "ball", "beam": "helix", "helical_pitch": 0.0},
+            "`helical_pitch` must be 4.245 mm a turn or more; got 0.0. With none it is a circle",
+        ),
+        (
+            {"object": "ball", "beam": "helix", "source_distance": 140.0},
+            "`source_distance` must be more than 147.078 mm for a helix; got 140.0",
         ),
         ({"object": "disc"}, "`object` must name a picture or one of the phantoms shepp-logan"),
     ],
@@ -174,6 +205,77 @@ def test_simulate_scans_a_phantom_by_a_fan(tmp_path, capsys, kind):
     assert (projected - scan.sinogram).norm() < 0.05 * scan.sinogram.norm()
 
 
+def volume(tmp_path, beam, **options):
+    given = {"object": "ball", "views": 20, "size": 16, "photons": 0, "beam": beam} | options
+    config = simulate.Simulate(**given, out=tmp_path / f"{beam}.h5")
+    assert guarded(simulate.main, config) == 0
+    return read_scan(tmp_path / f"{beam}.h5")
+
+
+@pytest.mark.parametrize("beam", ["parallel-3d", "cone-flat", "cone-curved", "helix"])
+def test_simulate_scans_a_volume_that_every_view_sees_whole(tmp_path, beam):
+    scan = volume(tmp_path, beam)
+    assert scan.warnings() == () and scan.geometry.covers(scan.grid)
+    assert scan.truth.shape == scan.grid.shape == (16, 16, 16)
+    assert "remarks" in scan.metadata and "ball" in scan.metadata["source"]
+    projected = Projector(scan.geometry, scan.grid)(scan.truth)
+    assert (projected - scan.sinogram).norm() < 0.05 * scan.sinogram.norm()
+
+
+def test_a_helix_is_what_was_asked_for(tmp_path):
+    scan = volume(tmp_path, "helix", helical_pitch=-52.0, rows=11, detector_distance=0.0)
+    assert scan.geometry.helical_pitch == -52.0
+    assert scan.geometry.detector.shape[0] == 11
+    assert scan.geometry.magnification == 1.0
+    # 208 mm of height are four turns, and half a turn beyond it at either end a fifth.
+    angles = np.array(scan.geometry.angles)
+    assert np.diff(angles) == pytest.approx(np.pi / 10)
+    assert angles[-1] == -angles[0] == pytest.approx(5 * np.pi)
+
+
+def test_fdk_takes_what_simulate_makes(tmp_path):
+    for beam in ("cone-flat", "cone-curved", "helix"):
+        scan = volume(tmp_path, beam, views=40)
+        image = fdk(Projector(scan.geometry, scan.grid), scan.sinogram).image
+        assert float(image[8, 8, 8]) == pytest.approx(0.0206, rel=0.02)
+
+
+@pytest.mark.parametrize("beam", ["cone-flat", "helix", "parallel-3d"])
+def test_info_tells_of_a_volume(tmp_path, capsys, beam):
+    volume(tmp_path, beam)
+    config = info.Info(scan=tmp_path / f"{beam}.h5", out=tmp_path / "info")
+    assert guarded(info.main, config) == 0
+    told = json.loads((tmp_path / "info" / "info.json").read_text())["scan"]
+    assert told["Volume"] == "16 × 16 × 16 cells of 13 × 13 × 13 mm"
+    assert told["Field of view"].startswith("radius ")
+    assert "on it z from " in told["Field of view"] and told["Detector"].count("×") == 1
+    assert ("Helix" in told) == (beam == "helix")
+    if beam != "parallel-3d":
+        assert told["Beam"].startswith("Cone beam with a flat detector")
+        assert told["Magnification"] == "1.5, on the axis of rotation"
+    shown = capsys.readouterr().out
+    assert "of its detector" not in shown and "▓ its detector" in shown and "mean" in shown
+
+
+def test_info_tells_of_views_given_as_vectors(tmp_path, capsys):
+    scan = volume(tmp_path, "cone-flat")
+    vectors = VectorBeam.of(scan.geometry)
+    photons = tuple(range(1, 21))
+    metadata = {**scan.metadata, "photons": photons}
+    scan = replace(scan, geometry=vectors, metadata=metadata)
+    facts = scan_information(scan, None)
+    assert facts["Views"] == "20 given as vectors"
+    assert facts["Beam"] == "Diverging views given as vectors"
+    assert facts["Field of view"] == "not all corners of the grid in every view"
+    assert facts["Photons a ray"] == "1 to 20, one number a view"
+    assert "Axis of rotation" not in facts
+    write_scan(tmp_path / "vectors.h5", scan)
+    assert guarded(info.main, info.Info(scan=tmp_path / "vectors.h5", out=tmp_path / "i")) == 0
+    assert (tmp_path / "i" / "geometry.png").exists()
+    small = replace(scan, grid=Grid((8, 8, 8), scan.grid.spacing), truth=None)
+    assert scan_information(small, None)["Field of view"] == "all corners of the grid in every view"
+
+
 def test_simulate_overwrites_only_when_asked(tmp_path, capsys):
     config = simulate.Simulate(object="disk", smoke=True, out=tmp_path / "a.h5")
     (tmp_path / "a.h5").write_text("precious")
@@ -187,6 +289,9 @@ def test_simulate_puts_a_preview_into_a_folder(tmp_path):
     assert guarded(simulate.main, config) == 0
     names = sorted(path.name for path in (tmp_path / "folder").iterdir())
     assert names == ["scan.h5", "scan.png"]
+    config = simulate.Simulate(object="ball", beam="helix", smoke=True, out=tmp_path / "volume")
+    assert guarded(simulate.main, config) == 0
+    assert (tmp_path / "volume" / "scan.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_simulate_scans_a_picture(picture, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from ctinr.report import figures
 from ctinr.report.choices import chosen_place, spelled, spelled_choice, split_candidate
+from ctinr.report.preview import scan_figure
 from ctinr.report.style import DARK, LIGHT, png, round_length
 from ctinr.report.window import edges, error_limit, grey_window
 
@@ -213,8 +214,8 @@ def test_a_constant_truth_has_a_window(compared, scan):
 
 
 def test_a_scan_is_shown_with_its_truth_if_known(scan):
-    assert len(figures.scan_figure(scan).axes) == 2
-    assert len(figures.scan_figure(replace(scan, truth=None)).axes) == 1
+    assert len(scan_figure(scan).axes) == 2
+    assert len(scan_figure(replace(scan, truth=None)).axes) == 1
 
 
 def test_no_global_state_of_pyplot(compared, monkeypatch):
