@@ -55,7 +55,8 @@ from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.scale import select_scale
 from ctinr.recon.sirt import sirt
-from ctinr.recon.tuned import tuned_fbp, tuned_tv
+from ctinr.recon.tuned import tuned_tv
+from ctinr.recon.tuned_filter import tuned_fbp, tuned_fdk
 from ctinr.recon.tv import tv
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "ssim",
     "to_relu",
     "tuned_fbp",
+    "tuned_fdk",
     "tuned_tv",
     "tv",
     "variation_norm",

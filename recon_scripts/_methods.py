@@ -15,7 +15,8 @@ from ctinr.recon.inr import DEFAULT_FAMILY, inr
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
-from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
+from ctinr.recon.tuned import oracle_tv, tuned_tv
+from ctinr.recon.tuned_filter import oracle_fbp, tuned_fbp
 from recon_scripts._options import MethodOptions
 
 FAMILIES: dict[str, Family] = {

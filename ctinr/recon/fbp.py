@@ -86,11 +86,15 @@ def fbp(
 def _slice(y: Tensor, geometry: PlanarBeam, grid: Grid, low_pass: LowPass) -> Tensor:
     """Return images (*batch, y, x) of sinograms (*batch, angle, u)."""
     if isinstance(geometry, FanBeam):
-        reach = math.hypot(*grid.center) + max(grid.extent) / 2
-        shares = fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
-        y = y * y.new_tensor(shares)
+        y = y * y.new_tensor(fan_weights(geometry, grid))
     wide, margins = widened(geometry, grid)
     return backproject(ramped(pad(y, margins), wide, *low_pass), wide, grid)
+
+
+def fan_weights(geometry: FanBeam, grid: Grid) -> np.ndarray:
+    """Return what rays are weighted with before the filter: cosine and share, (angle, u)."""
+    reach = math.hypot(*grid.center) + max(grid.extent) / 2
+    return fan_shares(geometry, reach) * np.cos(geometry.fan_angles())
 
 
 def _slices(y: Tensor, geometry: ParallelBeam, grid: Grid, low_pass: LowPass) -> Tensor:

@@ -95,16 +95,7 @@ def filtered_cone(
     It is as much wider as the tails of the filter are needed.
     """
     fan = geometry.slice
-    reach = math.hypot(*grid.center[1:]) + max(grid.extent[1:]) / 2
-    if geometry.helical_pitch:
-        # Whichever turn a slice is made from, it is a full one.
-        turn = replace(fan, angles=equal_angles(max(3, fan.num_views), span=2 * math.pi))
-        shares = np.broadcast_to(fan_shares(turn, reach)[0], fan.shape)
-    else:
-        shares = fan_shares(fan, reach)
-    u, v = fan.detector.bin_centers(), geometry.detector.bin_centers(0)[:, None]
-    within = np.full(len(u), geometry.length) if fan.curved else np.hypot(geometry.length, u)
-    slant = within / np.hypot(within, v) * np.cos(fan.fan_angles())
+    slant, shares = cone_weights(geometry, grid)
     weighted = y * y.new_tensor(slant) * y.new_tensor(shares)[:, None]
     wide, margins = widened(fan, grid.slice)
     rows = ramped(pad(weighted, margins).movedim(-2, -3), wide, window, cutoff)
@@ -115,6 +106,30 @@ def filtered_cone(
         offset=(geometry.detector.offset[0], *line.offset),
     )
     return rows.movedim(-3, -2), replace(geometry, detector=area)
+
+
+def cone_weights(geometry: ConeBeam, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return what rows are weighted with before the filter.
+
+    Returns
+    -------
+    slant : ndarray, shape (v, u)
+        The cosine of the angle of a ray to the central one; to the middle row and, along it, to
+        the central ray if the detector is curved.
+    shares : ndarray, shape (angle, u)
+        See `fan_shares`.
+    """
+    fan = geometry.slice
+    reach = math.hypot(*grid.center[1:]) + max(grid.extent[1:]) / 2
+    if geometry.helical_pitch:
+        # Whichever turn a slice is made from, it is a full one.
+        turn = replace(fan, angles=equal_angles(max(3, fan.num_views), span=2 * math.pi))
+        shares = np.broadcast_to(fan_shares(turn, reach)[0], fan.shape)
+    else:
+        shares = fan_shares(fan, reach)
+    u, v = fan.detector.bin_centers(), geometry.detector.bin_centers(0)[:, None]
+    within = np.full(len(u), geometry.length) if fan.curved else np.hypot(geometry.length, u)
+    return within / np.hypot(within, v) * np.cos(fan.fan_angles()), shares
 
 
 def backproject_cone(

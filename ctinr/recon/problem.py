@@ -56,7 +56,8 @@ def beam_of(A: LinearOperator) -> Beam:
 def slice_of(A: LinearOperator) -> PlanarBeam:
     """Return the geometry of a projector of single slices; an error tells that A is none."""
     geometry = beam_of(A)
-    rule, remedy = "be a projector of slices, with a line of bins", "Take slice by slice."
+    rule = "be a projector of slices, with a line of bins"
+    remedy = "Take slice by slice; for volumes there are fbp, fdk and tv."
     checks.require(len(geometry.shape) == 2, "A", rule, f"shape {geometry.shape}", remedy)
     if not isinstance(geometry, PlanarBeam):
         rule, remedy = "be a projector of a ParallelBeam or FanBeam", "Give its views as angles."
@@ -82,7 +83,8 @@ def of_views(A: LinearOperator, y: Tensor, views: Sequence[int]) -> tuple[Linear
     num_views = A.range.shape[0]
     inside = all(0 <= view < num_views for view in views)
     checks.require(inside, "views", f"be indices below {num_views}", repr(tuple(views)))
-    return restricted(list(views)), y[..., list(views), :]
+    selection = (..., list(views), *(slice(None),) * (len(A.range.shape) - 1))
+    return restricted(list(views)), y[selection]
 
 
 def _check_tensor(values: Tensor, argument: str) -> None:

@@ -87,7 +87,8 @@ def strongest_alike(choice: Choice, squares: Callable[[float], Tensor], rule: st
 @torch.no_grad()
 def view_squares(A: LinearOperator, image: Tensor, y: Tensor) -> Tensor:
     """Return the squared error of the image in every view, summed over bins and batch, (view,)."""
-    squares = (A(image) - y).square().sum(-1, dtype=torch.float64)
+    bins = tuple(range(1 - len(A.range.shape), 0))
+    squares = (A(image) - y).square().sum(bins, dtype=torch.float64)
     return squares.reshape(-1, squares.shape[-1]).sum(0)
 
 
@@ -102,9 +103,13 @@ def largest_weight(A: LinearOperator, y: Tensor) -> float:
     image = rough_image(A, y)
     if not image.any():
         image = cgls(A, y, iterations=ROUGH).image
-    variation = Gradient(grid)(image).norm(dim=-3).sum(dtype=torch.float64) * grid.cell_measure
+    variation = (
+        Gradient(grid)(image).norm(dim=-1 - len(grid.shape)).sum(dtype=torch.float64)
+        * grid.cell_measure
+    )
     A_constant, A_image = A(constant), A(image)
-    value = (A_constant * y).sum((-2, -1), keepdim=True) / A_constant.square().sum()
+    own = tuple(range(-len(A.range.shape), 0))
+    value = (A_constant * y).sum(own, keepdim=True) / A_constant.square().sum()
     gain = ((y - value * A_constant) * A_image).sum(dtype=torch.float64)
     weight = float(gain / variation)
     # Data of zeros, or of a constant image, leave nothing to weigh.

@@ -12,7 +12,7 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
 from ctinr.recon.cgls import cgls
 from ctinr.recon.fbp import fbp
-from ctinr.recon.tuned import tuned_fbp
+from ctinr.recon.inr import inr
 from ctinr.recon.tv import tv
 
 WIDTHS = np.array([9.0, 7.0, 8.0])  # of a Gaussian along z, y, x, mm
@@ -106,7 +106,7 @@ def test_iterative_methods_take_a_volume():
 def test_what_needs_single_slices_says_so():
     A = scan(6.0)
     with pytest.raises(ValueError, match=r"`A` must be a projector of slices, with a line of bins"):
-        tuned_fbp(A, torch.zeros(A.range.shape))
+        inr(A, torch.zeros(A.range.shape))
     with pytest.raises(ValueError, match="`grid` must have three axes, for an area of bins; got"):
         Projector(A.geometry, Grid((5, 5)))
 

@@ -10,7 +10,8 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.projectors import Projector
 from ctinr.recon.selection import Split, choose, withhold_views
-from ctinr.recon.tuned import oracle_fbp, oracle_tv, tuned_fbp, tuned_tv
+from ctinr.recon.tuned import oracle_tv, tuned_tv
+from ctinr.recon.tuned_filter import oracle_fbp, tuned_fbp
 from phantoms import disk
 
 
