@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.geometry import Beam, ConeBeam, PlanarBeam
 from ctinr.networks import Family, families
 from ctinr.projectors import Projector
 from ctinr.recon.inr import DEFAULT_FAMILY, inr
@@ -16,7 +17,7 @@ from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_tv, tuned_tv
-from ctinr.recon.tuned_filter import oracle_fbp, tuned_fbp
+from ctinr.recon.tuned_filter import oracle_fbp, oracle_fdk, tuned_fbp, tuned_fdk
 from recon_scripts._options import MethodOptions
 
 FAMILIES: dict[str, Family] = {
@@ -62,16 +63,24 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A method by its name: how it is run, tuned without the truth and, as an oracle, with it."""
+    """A method by its name: how it is run, tuned without the truth and, as an oracle, with it.
+
+    `takes` tells of a geometry whether the method has an answer for it.
+    """
 
     name: str
     summary: str
     tuned: Callable[[Task], Reconstruction]
     oracle: Callable[[Task], Reconstruction] | None = None
+    takes: Callable[[Beam], bool] = lambda geometry: True
 
 
 def _fbp(task: Task) -> Reconstruction:
     return tuned_fbp(task.A, task.y, split=task.split, observers=task.observers)
+
+
+def _fdk(task: Task) -> Reconstruction:
+    return tuned_fdk(task.A, task.y, split=task.split, observers=task.observers)
 
 
 def _tv(task: Task) -> Reconstruction:
@@ -98,11 +107,44 @@ def _oracle(run: Callable[..., Any]) -> Callable[[Task], Reconstruction]:
     return oracle
 
 
+def _is_planar(geometry: Beam) -> bool:
+    return isinstance(geometry, PlanarBeam)
+
+
+def _is_slice(geometry: Beam) -> bool:
+    return _is_planar(geometry) and len(geometry.shape) == 2
+
+
 METHODS: tuple[Method, ...] = (
-    Method("fbp", "filtered backprojection", _fbp, _oracle(oracle_fbp)),
+    Method("fbp", "filtered backprojection", _fbp, _oracle(oracle_fbp), _is_planar),
+    Method(
+        "fdk",
+        "filtered backprojection of a cone beam",
+        _fdk,
+        _oracle(oracle_fdk),
+        lambda geometry: isinstance(geometry, ConeBeam),
+    ),
     Method("tv", "total variation", _tv, _oracle(oracle_tv)),
-    Method("inr", "neural field", _inr),
+    Method("inr", "neural field, of slices", _inr, takes=_is_slice),
 )
+
+
+def suited(
+    methods: Sequence[Method] | None, geometry: Beam, *, argument: str = "methods"
+) -> tuple[Method, ...]:
+    """Return the methods, or if none are named all that take the geometry.
+
+    Raises
+    ------
+    ValueError
+        If one of those named does not take it; the message says which do.
+    """
+    able = tuple(method for method in METHODS if method.takes(geometry))
+    for method in methods or ():
+        kind = type(geometry).__name__
+        rule = f"suit a {kind} of shape {geometry.shape}, as do {', '.join(m.name for m in able)}"
+        checks.require(method in able, argument, rule, repr(method.name))
+    return able if methods is None else tuple(methods)
 
 
 def methods_named(names: str) -> tuple[Method, ...]:

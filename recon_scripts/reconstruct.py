@@ -19,7 +19,7 @@ class Reconstruct(OutputOptions, MethodOptions, ScanOptions):
     scan: ScanPath = None
     """A scan (HDF5: ctinr or Scientific Data Exchange) or a picture, of which one is simulated."""
     method: str = "tv"
-    """fbp, tv or inr."""
+    """fbp, fdk (of a cone beam), tv or inr."""
 
 
 def main(config: Reconstruct) -> int:
@@ -28,16 +28,17 @@ def main(config: Reconstruct) -> int:
     from ctinr.report.store import write_figures, write_metrics, write_result
     from recon_scripts._comparison import Settings, compare
     from recon_scripts._jobs import jobs_of
-    from recon_scripts._methods import method_named
+    from recon_scripts._methods import method_named, suited
     from recon_scripts._progress import Display
     from recon_scripts._scans import load_scan, named_after
 
-    jobs = jobs_of([method_named(config.method)])
+    named = [method_named(config.method)]
     settings = Settings(config, seed=config.seed, smoke=config.smoke)
     out = config.out or named_after(config.scan, config.method)
     with Display() as display, output_folder(out, overwrite=config.overwrite) as folder:
         with display.stage("Reading the scan"), measured_cost() as reading:
             scan = load_scan(config.scan, config)
+        jobs = jobs_of(suited(named, scan.geometry, argument="method"))
         result = compare(scan, jobs, settings, display=display, before=reading)
         with display.stage("Writing the result"), undisturbed():
             write_result(folder / "result.h5", result)

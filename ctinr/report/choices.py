@@ -21,7 +21,12 @@ from ctinr.report.style import OTHER_COLOR, Style, blank, color_of, dress, legen
 MOST_COLUMNS = 3
 # What the parts of a method's candidates are called; the number that varies comes last.
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"fbp": ("window", "cut-off"), "tv": ("weight",), "inr": ("weight of total variation",)}
+    {
+        "fbp": ("window", "cut-off"),
+        "fdk": ("window", "cut-off"),
+        "tv": ("weight",),
+        "inr": ("weight of total variation",),
+    }
 )
 # Parts of a whole are shown as they are; of other numbers, such as weights, the ratio matters.
 LINEAR = ("cut-off", "cutoff")

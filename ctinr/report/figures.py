@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ctinr.geometry import Grid
 from ctinr.report import wording
 from ctinr.report.choices import choices
 from ctinr.report.comparison import Comparison
 from ctinr.report.drawing import geometry_figure
+from ctinr.report.planes import planes, shown_plane
 from ctinr.report.row import UNIT, Row
 from ctinr.report.style import (
     DPI,
@@ -46,20 +48,16 @@ def images(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
     found = pictures(comparison)
     if not found:
         return None
-    window = grey_window(comparison)
-    figure, panels = _panels(comparison.scan.grid, len(found), style)
-    for axes, (label, image) in zip(panels, found.items(), strict=True):
-        shown = axes.imshow(
-            image,
-            cmap="gray",
-            vmin=window.low,
-            vmax=window.high,
-            extent=edges(comparison.scan.grid),
-        )
-        _titles(axes, comparison, label, style)
-    _scale_bar(panels[0], comparison.scan.grid)
+    window, grid = grey_window(comparison), comparison.scan.grid
+    figure, panels = _panels(grid, len(found), style)
+    settings = {"cmap": "gray", "vmin": window.low, "vmax": window.high}
+    for row, (label, image) in zip(panels, found.items(), strict=True):
+        shown = _show(row, image, grid, **settings)
+        _titles(row[0], comparison, label, style)
+    _scale_bar(panels[0][0], planes(grid)[0].grid)
     _color_bar(figure, shown, panels, style)
-    figure.supxlabel(f"grey scale: {window}", fontsize=9, color=style.muted)
+    text = f"grey scale: {window}{_places(grid)}"
+    figure.supxlabel(text, fontsize=9, color=style.muted)
     return figure
 
 
@@ -69,44 +67,40 @@ def errors(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
     if truth is None or not comparison.rows:
         return None
     maps = [as_array(row.reconstruction.image) - as_array(truth) for row in comparison.rows]
-    limit = error_limit(comparison)
-    figure, panels = _panels(comparison.scan.grid, len(maps), style)
-    for axes, row, values in zip(panels, comparison.rows, maps, strict=True):
-        shown = axes.imshow(
-            values,
-            cmap=style.diverging,
-            vmin=-limit,
-            vmax=limit,
-            extent=edges(comparison.scan.grid),
-        )
-        axes.set_title(row.label, fontsize=11, color=style.ink, loc="left")
+    limit, grid = error_limit(comparison), comparison.scan.grid
+    figure, panels = _panels(grid, len(maps), style)
+    settings = {"cmap": style.diverging, "vmin": -limit, "vmax": limit}
+    for places, row, values in zip(panels, comparison.rows, maps, strict=True):
+        shown = _show(places, values, grid, **settings)
+        places[0].set_title(row.label, fontsize=11, color=style.ink, loc="left")
     _color_bar(figure, shown, panels, style, extend="both")
     ends = f"−{wording.number(limit)} to {wording.number(limit)} {UNIT}"
-    text = f"image − truth: {ends} (99.5th percentile of all errors)"
+    text = f"image − truth: {ends} (99.5th percentile of all errors){_places(grid)}"
     figure.supxlabel(text, fontsize=9, color=style.muted)
     return figure
 
 
 def profile(comparison: Comparison, style: Style = LIGHT) -> Figure | None:
-    """Show the values along one row through the object's centre of mass."""
-    found = pictures(comparison)
+    """Show the values along one row through the object's centre of mass, of a volume's slice."""
+    plane = shown_plane(comparison.scan.grid)
+    found = {label: plane.of(image) for label, image in pictures(comparison).items()}
     if not found:
         return None
     reference, window = next(iter(found.values())), grey_window(comparison)
-    row, grid = middle_row(reference), comparison.scan.grid
+    row, grid = middle_row(reference), plane.grid
     y, x = grid.cell_centers(0)[row], grid.cell_centers(1)
     figure = blank(style, width=WIDTH, height=3.6)
     where, axes = figure.subplots(1, 2, width_ratios=(1, 3.2))
     where.imshow(reference, cmap="gray", vmin=window.low, vmax=window.high, extent=edges(grid))
     where.axhline(y, color="#ff5c39", linewidth=1.2)
     where.set_axis_off()
-    where.set_title(f"row at y = {wording.number(y)} mm", fontsize=9, color=style.muted)
+    place = f"row at y = {wording.number(y)} mm" + (f"\n{plane.name}" if plane.name else "")
+    where.set_title(place, fontsize=9, color=style.muted)
     dress(axes, style).set(xlabel="x, mm", ylabel=f"attenuation, {UNIT}")
     if comparison.scan.truth is not None:
         axes.plot(x, found["Truth"][row], color=style.ink, linewidth=3, alpha=0.35, label="Truth")
     for line in comparison.rows:
-        values = as_array(line.reconstruction.image)[row]
-        axes.plot(x, values, **_stroke(line), label=line.label)
+        axes.plot(x, found[line.label][row], **_stroke(line), label=line.label)
     axes.margins(x=0)
     legend(axes, style, loc="lower right", bbox_to_anchor=(1, 0.99), ncols=len(found))
     return figure
@@ -193,24 +187,41 @@ def _stroke(row: Row) -> dict[str, Any]:
     return {"color": color_of(row), "linewidth": 1.4, "linestyle": linestyle}
 
 
-def _panels(grid: Grid, count: int, style: Style) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels in the proportions of the grid."""
-    rows = math.ceil(count / MOST_COLUMNS)
-    columns = math.ceil(count / rows)
+def _panels(grid: Grid, count: int, style: Style) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and the panels of `count` images: one, or of a volume three side by side."""
+    shown = planes(grid)
+    rows = math.ceil(count / MOST_COLUMNS) if len(shown) == 1 else count
+    columns = math.ceil(count / rows) * len(shown)
     panel = (WIDTH - 1.0) / columns
-    height = rows * (min(panel * grid.extent[0] / grid.extent[1], 2 * panel) + 0.45) + 0.4
+    shape = max(plane.grid.extent[0] / plane.grid.extent[1] for plane in shown)
+    height = rows * (min(panel * shape, 2 * panel) + 0.45) + 0.4
     figure = blank(style, width=WIDTH, height=height)
     panels = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for axes in panels:
         axes.set_axis_off()
-    return figure, panels[:count]
+    step = len(shown)
+    return figure, [panels[k * step : (k + 1) * step] for k in range(count)]
+
+
+def _show(panels: list[Axes], image: np.ndarray, grid: Grid, **settings: Any) -> AxesImage:
+    """Show an image, or the planes of a volume, and return the last of them."""
+    pairs = list(zip(panels, planes(grid), strict=True))
+    return [axes.imshow(plane.of(image), **plane.placement, **settings) for axes, plane in pairs][
+        -1
+    ]
+
+
+def _places(grid: Grid) -> str:
+    """Return where the planes of a volume are, for a caption."""
+    names = [plane.name for plane in planes(grid) if plane.name]
+    return f"; planes {', '.join(names)}" if names else ""
 
 
 def _titles(axes: Axes, comparison: Comparison, label: str, style: Style) -> None:
     """Name the image and its PSNR, below each other where it is too narrow for both."""
     psnr = [row.metrics["psnr"] for row in comparison.rows if row.label == label and row.metrics]
     value = wording.decibel(psnr[0]) if psnr else ""
-    height, width = comparison.scan.grid.extent
+    height, width = comparison.scan.grid.extent[-2:]
     if height > NARROW * width:
         axes.set_title(f"{label}\n{value}", fontsize=9, color=style.ink, loc="left")
         return
@@ -218,8 +229,10 @@ def _titles(axes: Axes, comparison: Comparison, label: str, style: Style) -> Non
     axes.set_title(value, fontsize=9, color=style.muted, loc="right")
 
 
-def _color_bar(figure: Figure, shown, panels: list[Axes], style: Style, **settings) -> None:
-    bar = figure.colorbar(shown, ax=panels, fraction=0.025, pad=0.01, **settings)
+def _color_bar(figure: Figure, shown, panels: list[list[Axes]], style: Style, **settings) -> None:
+    bar = figure.colorbar(
+        shown, ax=[axes for row in panels for axes in row], fraction=0.025, pad=0.01, **settings
+    )
     bar.outline.set_visible(False)  # type: ignore[operator]
     bar.ax.tick_params(colors=style.muted, labelsize=8, length=2)
     bar.set_label(UNIT, color=style.muted, fontsize=9)

@@ -14,6 +14,7 @@ from ctinr.report import wording
 from ctinr.report.comparison import Comparison
 from ctinr.report.figures import draw
 from ctinr.report.page import words
+from ctinr.report.planes import shown_plane
 from ctinr.report.row import UNIT
 from ctinr.report.style import DARK
 from ctinr.report.window import error_limit, grey_window, pictures
@@ -72,15 +73,19 @@ def _encoded(figures: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def viewer_data(comparison: Comparison) -> dict[str, Any]:
-    """Return what the viewer needs, ready for JSON: every image in 16-bit steps of its range."""
-    found = pictures(comparison)
+    """Return what the viewer needs, ready for JSON: every image in 16-bit steps of its range.
+
+    Of a volume it is the slice in the middle.
+    """
+    plane = shown_plane(comparison.scan.grid)
+    found = {label: plane.of(image) for label, image in pictures(comparison).items()}
     if not comparison.rows:
         return {"images": []}
-    factor = -(-max(comparison.scan.grid.shape) // LARGEST_SIDE)
+    factor = -(-max(plane.grid.shape) // LARGEST_SIDE)
     shrunk = {label: block_averages(image, factor) for label, image in found.items()}
     low = min(float(image.min()) for image in shrunk.values())
     high = max(float(image.max()) for image in shrunk.values())
-    window, grid = grey_window(comparison), comparison.scan.grid
+    window, grid = grey_window(comparison), plane.grid
     return {
         "shape": list(next(iter(shrunk.values())).shape),
         "extent": list(grid.extent),

@@ -11,6 +11,7 @@ from ctinr.report import wording
 from ctinr.report.choices import spelled, spelled_choice
 from ctinr.report.comparison import Comparison
 from ctinr.report.facts import run_facts, scan_facts, summary, title
+from ctinr.report.planes import shown_plane
 from ctinr.report.row import UNIT, Row
 from ctinr.report.style import color_of
 from ctinr.report.window import grey_window
@@ -45,6 +46,7 @@ def words(comparison: Comparison) -> dict[str, Any]:
         "table_caption": _table_caption(comparison),
         "data_range": str(comparison.data_range) if comparison.data_range else "",
         "window": str(grey_window(comparison)) if comparison.rows else "",
+        "place": shown_plane(scan.grid).name,
         "unit": UNIT,
         "whole": _whole(record),
         "convergence_text": _convergence_text(comparison),

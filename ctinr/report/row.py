@@ -17,7 +17,7 @@ from ctinr.report import wording
 from ctinr.report.memory import Cost
 
 TITLES: Mapping[str, str] = MappingProxyType(
-    {"fbp": "FBP", "tv": "TV", "sirt": "SIRT", "cgls": "CGLS", "inr": "Neural field"}
+    {"fbp": "FBP", "fdk": "FDK", "tv": "TV", "sirt": "SIRT", "cgls": "CGLS", "inr": "Neural field"}
 )
 
 UNIT = "1/mm"
@@ -147,7 +147,7 @@ def measure(
         Its result; `record["choice"]` and `record["withheld_error"]` go into the row.
     cost : Cost
         Time and memory of the whole of it.
-    truth : Tensor, shape (y, x), optional
+    truth : Tensor, shape (y, x) or (z, y, x), optional
         The true image; without it the row has no metrics.
     data_range : DataRange, optional
         What PSNR and SSIM refer to; required with a truth.
@@ -183,12 +183,12 @@ def _finite(error: float | None) -> float | None:
 
 
 def image_metrics(image: Tensor, truth: Tensor, *, data_range: float) -> dict[str, float]:
-    """Return PSNR (dB), RMSE (unit of the image) and, where the image is large enough, SSIM."""
+    """Return PSNR (dB), RMSE (unit of the image) and, of a picture that is large enough, SSIM."""
     values = {
         "psnr": metrics.psnr(image, truth, data_range=data_range),
         "rmse": metrics.rmse(image, truth),
     }
-    if min(truth.shape) >= SMALLEST_SSIM_SIDE:
+    if truth.ndim == 2 and min(truth.shape) >= SMALLEST_SSIM_SIDE:
         values["ssim"] = metrics.ssim(image, truth, data_range=data_range)
     return values
 

@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from ctinr.report.row import Row
 
 METHOD_COLORS: Mapping[str, str] = MappingProxyType(
-    {"fbp": "#7c8aa5", "tv": "#0d9488", "inr": "#d97706", "sirt": "#9b6bc9", "cgls": "#c2557a"}
+    {
+        "fbp": "#7c8aa5",
+        "fdk": "#7c8aa5",
+        "tv": "#0d9488",
+        "inr": "#d97706",
+        "sirt": "#9b6bc9",
+        "cgls": "#c2557a",
+    }
 )
 OTHER_COLOR = "#4f7fd6"
 DPI, IMAGE_DPI = 144, 110

@@ -51,6 +51,8 @@ def grey_window(comparison: Comparison) -> Window:
     truth = comparison.scan.truth
     if truth is not None:
         low, high, meaning = float(truth.min()), float(truth.max()), "range of the truth"
+        # What is left of a zero after rounding is a zero.
+        low = 0.0 if abs(low) < 1e-9 * abs(high) else low
     else:
         values = np.concatenate([image.ravel() for image in pictures(comparison).values()])
         low, high = (float(value) for value in np.percentile(values, (0.5, 99.5)))
