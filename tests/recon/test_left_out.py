@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from ctinr.data import Noise, simulated_scan
 from ctinr.geometry import ConeBeam, Detector, FanBeam, Grid, ParallelBeam, VectorBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.projectors import Projector
-from ctinr.recon.fbp import fbp
-from ctinr.recon.fdk import fdk
+from ctinr.recon.fbp import backproject, fbp
+from ctinr.recon.fdk import backproject_cone, fdk
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.tuned_filter import (
     oracle_fbp,
@@ -93,6 +94,32 @@ def test_the_sum_over_rays_is_the_energy_of_the_object(kind):
     image = smooth.raster(fine.shape, fine.spacing, supersampling=1)
     energy = float((image**2).sum()) * fine.cell_measure
     assert LeftOutRays(y, geometry, grid).energy == pytest.approx(energy, rel=SUMS[kind])
+
+
+WIDE = equal_angles(90, span=TURN)
+
+
+@pytest.mark.parametrize("curved", [False, True])
+@pytest.mark.parametrize("is_cone", [False, True])
+def test_backprojection_is_transposed_by_weighted_rays(is_cone, curved):
+    """Of rays at large angles alone, where the weights differ most from 1."""
+    if is_cone:
+        area, grid = Detector((44, 84), 1.5, (6.0, 0.0)), Grid((24, 44, 44), 1.5)
+        geometry = ConeBeam(WIDE, area, 45.0, 15.0, curved=curved)
+        x: Any = VolumePhantom((Ellipsoid(0.02, (0.0, 0.0, 6.0), (28.0, 28.0, 8.0), power=3),))
+    else:
+        geometry = FanBeam(WIDE, Detector(140, 0.9), 70.0, 20.0, curved=curved)
+        grid, x = PLANE, bump((44.0, 44.0), 0.02)
+    rays = geometry.rays()
+    y = x.line_integrals(rays.points, rays.directions)
+    far = np.broadcast_to(np.abs(geometry.fan_angles()) > 0.3, geometry.shape)
+    weights = LeftOutRays(torch.as_tensor(y), geometry, grid)._weights.after
+    back = backproject_cone if is_cone else backproject
+    image = back(torch.as_tensor(far.astype(float)), geometry, grid).numpy()
+    wanted = (image * x.raster(grid.shape, grid.spacing)).sum() * grid.cell_measure
+    # Of a fan the square of the distance from the middle of the ray is left out.
+    rel = 0.01 if is_cone else 0.05
+    assert (weights * far * y).sum() == pytest.approx(wanted, rel=rel)
 
 
 @pytest.mark.parametrize("kind", ["fan-flat", "fan-curved", "fan-short"])
