@@ -58,8 +58,11 @@ def scanned(kind, photons):
     return Projector(geometry, grid), scan.sinogram, scan.truth
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BEAMS if kind != "parallel-3d"])
-@pytest.mark.parametrize("photons", [2e3, 2e5])
+@pytest.mark.parametrize(
+    ("kind", "photons"),
+    [(kind, 2e3) for kind in BEAMS if kind != "parallel-3d"]
+    + [("parallel", 2e5), ("fan-flat", 2e5)],
+)
 def test_differences_of_the_error_are_those_against_the_truth(kind, photons):
     A, y, truth = scanned(kind, photons)
     method, rays = (
@@ -145,6 +148,7 @@ def test_the_filter_of_a_volume_is_near_the_best(kind):
     assert psnr(plain, truth, data_range=0.04) < best.record["psnr"] - 1
 
 
+@pytest.mark.slow
 def test_a_helix_is_judged_on_withheld_views():
     angles = np.linspace(-9, 9, 61)
     helix = ConeBeam(angles, AREA, 120.0, 60.0, helical_pitch=30.0)
