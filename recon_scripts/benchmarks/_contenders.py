@@ -25,7 +25,8 @@ from ctinr.recon.optimizers import AdamOnly, constant
 from ctinr.recon.run import Observer, Reconstruction, Step
 from ctinr.recon.selection import split_views
 from ctinr.recon.sirt import sirt
-from ctinr.recon.tuned import oracle_tv, tuned_fbp, tuned_tv
+from ctinr.recon.tuned import oracle_tv, tuned_tv
+from ctinr.recon.tuned_filter import tuned_fbp
 from ctinr.recon.tv import tv
 from recon_scripts._methods import FAMILIES, SMOKE_FAMILIES, Task, method_named
 from recon_scripts._options import MethodOptions

@@ -30,7 +30,8 @@ from ctinr.recon.observers import relative_error
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.selection import Split, split_views
-from ctinr.recon.tuned import tuned_fbp, tuned_tv
+from ctinr.recon.tuned import tuned_tv
+from ctinr.recon.tuned_filter import tuned_fbp
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress
 from recon_scripts._terminal import say
 from recon_scripts.paper._contest import chosen, contenders
