@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinr import checks
-from ctinr.data.acquisition import acquisition_of_scan
-from ctinr.data.nxtomo_frames import write_nxtomo
+from ctinr.data.formats.acquisition import acquisition_of_scan
+from ctinr.data.formats.nxtomo_frames import write_nxtomo
 from recon_scripts._scans import phantom_scan
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def options_of(config: Convert) -> dict[str, Any]:
 
 def angles_in(path: Path) -> list[float]:
     """Return the angles of a text or npy file."""
-    from ctinr.data.stack_files import angles_file
+    from ctinr.data.formats.stack_files import angles_file
 
     return angles_file(path).tolist()
 

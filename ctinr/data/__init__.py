@@ -1,41 +1,41 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
-from ctinr.data.acquisition import Acquisition, acquisition_of_scan
-from ctinr.data.binning import binned, cropped
-from ctinr.data.center import find_center
-from ctinr.data.center_search import (
+from ctinr.data.files import replacing
+from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
+from ctinr.data.formats.cones import ConeScan
+from ctinr.data.formats.contents import contents_of
+from ctinr.data.formats.conversion import convert
+from ctinr.data.formats.detect2d import read_detect2d
+from ctinr.data.formats.exchange import read_exchange
+from ctinr.data.formats.exchange_frames import write_exchange
+from ctinr.data.formats.fips import read_fips
+from ctinr.data.formats.helsinki import read_helsinki
+from ctinr.data.formats.lodopab import read_lodopab
+from ctinr.data.formats.measured import KnownRays
+from ctinr.data.formats.naf import read_naf
+from ctinr.data.formats.nxtomo import read_nxtomo
+from ctinr.data.formats.nxtomo_frames import write_nxtomo
+from ctinr.data.formats.r2gaussian import read_r2gaussian
+from ctinr.data.formats.stacks import read_stack
+from ctinr.data.hdf5 import read_hdf5_scan, write_scan
+from ctinr.data.images import read_image, scan_from_image
+from ctinr.data.pictures import Picture, read_picture
+from ctinr.data.preprocessing.binning import binned, cropped
+from ctinr.data.preprocessing.center import find_center
+from ctinr.data.preprocessing.center_search import (
     center_of_opposite_views,
     find_center_full_turn,
     find_center_in_wedge,
 )
-from ctinr.data.cones import ConeScan
-from ctinr.data.contents import contents_of
-from ctinr.data.conversion import convert
-from ctinr.data.detect2d import read_detect2d
-from ctinr.data.exchange import read_exchange
-from ctinr.data.exchange_frames import write_exchange
-from ctinr.data.files import replacing
-from ctinr.data.fips import read_fips
-from ctinr.data.flats import drifting_flat_field
-from ctinr.data.hardening import correct_hardening, fit_hardening
-from ctinr.data.hdf5 import read_hdf5_scan, write_scan
-from ctinr.data.helsinki import read_helsinki
-from ctinr.data.images import read_image, scan_from_image
-from ctinr.data.lodopab import read_lodopab
-from ctinr.data.measured import KnownRays
-from ctinr.data.naf import read_naf
-from ctinr.data.nxtomo import read_nxtomo
-from ctinr.data.nxtomo_frames import write_nxtomo
-from ctinr.data.outliers import remove_outliers
-from ctinr.data.pictures import Picture, read_picture
-from ctinr.data.preprocessing import fill_bins, flat_field, minus_log, open_beam
-from ctinr.data.r2gaussian import read_r2gaussian
+from ctinr.data.preprocessing.flats import drifting_flat_field
+from ctinr.data.preprocessing.hardening import correct_hardening, fit_hardening
+from ctinr.data.preprocessing.outliers import remove_outliers
+from ctinr.data.preprocessing.stripes import remove_stripes_by_filtering, remove_stripes_by_sorting
+from ctinr.data.preprocessing.transmission import fill_bins, flat_field, minus_log, open_beam
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
 from ctinr.data.sounds import Sound, read_sound
-from ctinr.data.stacks import read_stack
-from ctinr.data.stripes import remove_stripes_by_filtering, remove_stripes_by_sorting
 
 __all__ = [
     "READERS",

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from ctinr import checks
-from ctinr.data.detect2d import is_detect2d, read_detect2d
-from ctinr.data.exchange import DATA, read_exchange
 from ctinr.data.files import existing, readable
-from ctinr.data.fips import is_fips, read_fips
+from ctinr.data.formats.detect2d import is_detect2d, read_detect2d
+from ctinr.data.formats.exchange import DATA, read_exchange
+from ctinr.data.formats.fips import is_fips, read_fips
+from ctinr.data.formats.helsinki import is_helsinki, read_helsinki
+from ctinr.data.formats.lodopab import is_lodopab, read_lodopab
+from ctinr.data.formats.measured import KnownRays
+from ctinr.data.formats.nxtomo import entries_of, read_nxtomo
+from ctinr.data.formats.stack_files import is_stack, is_tiff
+from ctinr.data.formats.stacks import read_stack
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
-from ctinr.data.helsinki import is_helsinki, read_helsinki
 from ctinr.data.images import SUFFIXES, scan_from_image
-from ctinr.data.lodopab import is_lodopab, read_lodopab
-from ctinr.data.measured import KnownRays
-from ctinr.data.nxtomo import entries_of, read_nxtomo
 from ctinr.data.scan import Scan
 from ctinr.data.simulation import Project
-from ctinr.data.stack_files import is_stack, is_tiff
-from ctinr.data.stacks import read_stack
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 RAYS = tuple(field.name for field in fields(KnownRays))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.acquisition import INVALID, Acquisition, acquisition_of_scan
-from ctinr.data.exchange_frames import exchange_acquisition, write_exchange
 from ctinr.data.files import existing
+from ctinr.data.formats.acquisition import INVALID, Acquisition, acquisition_of_scan
+from ctinr.data.formats.exchange_frames import exchange_acquisition, write_exchange
+from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition, write_nxtomo
 from ctinr.data.hdf5 import write_scan
 from ctinr.data.hdf5_access import opened
-from ctinr.data.nxtomo_frames import nxtomo_acquisition, write_nxtomo
 from ctinr.data.readers import EXCHANGE, NXTOMO, read_scan, reader_for
 from ctinr.data.scan import Scan
 

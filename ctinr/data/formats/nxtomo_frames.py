@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctinr.data.acquisition import Acquisition, check_room, gathered
 from ctinr.data.files import replacing
+from ctinr.data.formats.acquisition import Acquisition, check_room, gathered
+from ctinr.data.formats.nxtomo import DEFINITION, LENGTH, entry_of, fields_of, keys_of
+from ctinr.data.formats.quantities import angle_units, text_of
 from ctinr.data.hdf5_access import numbers, text_attribute
-from ctinr.data.nxtomo import DEFINITION, LENGTH, entry_of, fields_of, keys_of
-from ctinr.data.quantities import angle_units, text_of
 
 if TYPE_CHECKING:
     import h5py

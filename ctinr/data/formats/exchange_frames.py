@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.acquisition import DARK as DARK_KEY
-from ctinr.data.acquisition import FLAT, PROJECTION, Acquisition, check_room, gathered
-from ctinr.data.exchange import (
+from ctinr.data.files import replacing
+from ctinr.data.formats.acquisition import DARK as DARK_KEY
+from ctinr.data.formats.acquisition import FLAT, PROJECTION, Acquisition, check_room, gathered
+from ctinr.data.formats.exchange import (
     DARK,
     DATA,
     PIXEL,
@@ -28,9 +29,8 @@ from ctinr.data.exchange import (
     beam_frames,
     frames_of,
 )
-from ctinr.data.files import replacing
+from ctinr.data.formats.quantities import angle_units, text_of
 from ctinr.data.hdf5_access import dataset, numbers, text_attribute
-from ctinr.data.quantities import angle_units, text_of
 
 if TYPE_CHECKING:
     import h5py

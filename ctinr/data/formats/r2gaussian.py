@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.cones import ConeScan, Scanner, cone_scan, numbers_in
 from ctinr.data.files import existing, naming, readable
-from ctinr.data.stack_files import damage
+from ctinr.data.formats.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.formats.stack_files import damage
 
 META, VOLUME = "meta_data.json", "vol"
 PARTS = ("train", "test")

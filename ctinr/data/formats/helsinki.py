@@ -20,11 +20,11 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import naming
-from ctinr.data.matlab import SUFFIX, variable, variable_names
-from ctinr.data.measured import KnownRays, scan_of_rays
-from ctinr.data.quantities import MILLIMETRES, looks_like_radians
+from ctinr.data.formats.matlab import SUFFIX, variable, variable_names
+from ctinr.data.formats.measured import KnownRays, scan_of_rays
+from ctinr.data.formats.quantities import MILLIMETRES, looks_like_radians
+from ctinr.data.formats.upright import as_astra_shows
 from ctinr.data.scan import Scan
-from ctinr.data.upright import as_astra_shows
 
 STRUCTURES = ("CtDataFull", "CtDataLimited", "CtData")
 SOURCE, WHOLE, PIXEL = "distanceSourceOrigin", "distanceSourceDetector", "pixelSizePost"

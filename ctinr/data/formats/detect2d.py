@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.data.counts import Counts, line_integrals
 from ctinr.data.files import existing, naming
+from ctinr.data.formats.counts import Counts, line_integrals
+from ctinr.data.formats.stack_files import damage
+from ctinr.data.formats.upright import as_astra_shows
 from ctinr.data.scan import Scan
-from ctinr.data.stack_files import damage
-from ctinr.data.upright import as_astra_shows
 from ctinr.geometry import Detector, FanBeam, Grid
 
 SLICE, MODE = re.compile(r"slice(\d{5})"), re.compile(r"mode[123]")

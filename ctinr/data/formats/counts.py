@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.data.center import find_center
-from ctinr.data.flats import drifting_flat_field
-from ctinr.data.preprocessing import flat_field, minus_log, open_beam
+from ctinr.data.preprocessing.center import find_center
+from ctinr.data.preprocessing.flats import drifting_flat_field
+from ctinr.data.preprocessing.transmission import flat_field, minus_log, open_beam
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, Grid, ParallelBeam
 

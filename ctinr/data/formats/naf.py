@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.cones import ConeScan, Scanner, cone_scan, numbers_in
 from ctinr.data.files import naming
-from ctinr.data.pickles import plain_pickle
+from ctinr.data.formats.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.formats.pickles import plain_pickle
 
 PARTS = ("train", "val")
 PER_METRE = 1e-3

@@ -12,7 +12,7 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import naming, readable
-from ctinr.data.quantities import looks_like_degrees
+from ctinr.data.formats.quantities import looks_like_degrees
 
 TIFFS, ARRAYS = (".tif", ".tiff"), (".npy", ".npz")
 # Names of the values in an npz file, in order of preference.

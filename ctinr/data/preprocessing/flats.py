@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.preprocessing import LEAST_LIGHT, Bins, flat_field, open_beam
+from ctinr.data.preprocessing.transmission import LEAST_LIGHT, Bins, flat_field, open_beam
 
 
 def drifting_flat_field(

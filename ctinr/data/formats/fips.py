@@ -21,8 +21,8 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import naming
-from ctinr.data.matlab import SUFFIX, variable, variable_names
-from ctinr.data.measured import KnownRays, scan_of_rays
+from ctinr.data.formats.matlab import SUFFIX, variable, variable_names
+from ctinr.data.formats.measured import KnownRays, scan_of_rays
 from ctinr.data.scan import Scan
 
 SINOGRAM, MATRIX = "m", "A"

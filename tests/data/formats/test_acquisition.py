@@ -11,9 +11,9 @@ import pytest
 
 from ctinr.data import acquisition as module
 from ctinr.data import read_scan
-from ctinr.data.acquisition import acquisition_of_scan
-from ctinr.data.exchange_frames import exchange_acquisition, write_exchange
-from ctinr.data.nxtomo_frames import nxtomo_acquisition, write_nxtomo
+from ctinr.data.formats.acquisition import acquisition_of_scan
+from ctinr.data.formats.exchange_frames import exchange_acquisition, write_exchange
+from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition, write_nxtomo
 from tests.data import beamline, nexus
 from tests.data.beamline import PIXEL, change, content
 from tests.data.scans import example, fan_example

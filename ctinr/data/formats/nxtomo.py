@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.counts import Counts, parallel_scan
 from ctinr.data.files import naming
+from ctinr.data.formats.counts import Counts, parallel_scan
+from ctinr.data.formats.quantities import millimetres_of, radians_of, row_number, text_of
 from ctinr.data.hdf5_access import dataset, numbers, opened, text_attribute
-from ctinr.data.quantities import millimetres_of, radians_of, row_number, text_of
 from ctinr.data.scan import Scan
 
 if TYPE_CHECKING:

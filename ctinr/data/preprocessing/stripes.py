@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ctinr import checks
-from ctinr.data.integrals import checked_integrals
+from ctinr.data.preprocessing.integrals import checked_integrals
 
 
 def remove_stripes_by_sorting(

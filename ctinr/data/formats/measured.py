@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ctinr import checks
-from ctinr.data.center import find_center
+from ctinr.data.preprocessing.center import find_center
 from ctinr.data.scan import Scan
 from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, PlanarBeam, equal_angles
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.integrals import checked_integrals
+from ctinr.data.preprocessing.integrals import checked_integrals
 
 
 def fit_hardening(measured: Any, expected: Any, *, degree: int = 3) -> tuple[float, ...]:

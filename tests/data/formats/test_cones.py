@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from ctinr.data.naf import read_naf
-from ctinr.data.pickles import plain_pickle
-from ctinr.data.r2gaussian import read_r2gaussian
+from ctinr.data.formats.naf import read_naf
+from ctinr.data.formats.pickles import plain_pickle
+from ctinr.data.formats.r2gaussian import read_r2gaussian
 from ctinr.projectors import Projector
 
 # (u, v) and (x, y, z); nothing is equal to anything else. A ball of 1 mm off every axis.

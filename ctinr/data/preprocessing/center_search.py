@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.integrals import checked_integrals
+from ctinr.data.preprocessing.integrals import checked_integrals
 
 # The least part of the detector that a view and its mirror image must share.
 LEAST_OVERLAP = 0.1

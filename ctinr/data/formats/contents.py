@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ctinr.data.acquisition import DARK, FLAT, INVALID, PROJECTION, Acquisition
-from ctinr.data.exchange_frames import exchange_acquisition
+from ctinr.data.formats.acquisition import DARK, FLAT, INVALID, PROJECTION, Acquisition
+from ctinr.data.formats.exchange_frames import exchange_acquisition
+from ctinr.data.formats.lodopab import DATA
+from ctinr.data.formats.nxtomo import entries_of
+from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition
+from ctinr.data.formats.stack_files import opened_stack
 from ctinr.data.hdf5_access import dataset, opened
-from ctinr.data.lodopab import DATA
-from ctinr.data.nxtomo import entries_of
-from ctinr.data.nxtomo_frames import nxtomo_acquisition
 from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, STACK, reader_of
-from ctinr.data.stack_files import opened_stack
 
 KINDS = {PROJECTION: "projections", FLAT: "flat", DARK: "dark", INVALID: "invalid"}
 # So many frames of a kind are looked at for the range of their values.

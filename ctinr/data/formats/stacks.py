@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.counts import Counts, line_integrals
 from ctinr.data.files import naming
-from ctinr.data.measured import KnownRays, scan_of_rays
-from ctinr.data.quantities import row_number
-from ctinr.data.scan import Scan
-from ctinr.data.stack_files import (
+from ctinr.data.formats.counts import Counts, line_integrals
+from ctinr.data.formats.measured import KnownRays, scan_of_rays
+from ctinr.data.formats.quantities import row_number
+from ctinr.data.formats.stack_files import (
     ANGLES,
     DARK,
     TEXTS,
@@ -32,6 +31,7 @@ from ctinr.data.stack_files import (
     damage,
     opened_stack,
 )
+from ctinr.data.scan import Scan
 
 KINDS = ("integrals", "transmissions", "counts")
 # What an npz file may hold besides its values.
