@@ -13,6 +13,10 @@ ScanPath = Annotated[Path | None, Positional, arg(metavar="[SCAN]", help_behavio
 
 FamilyName = Literal["bw-relu", "relu", "fourier", "siren", "gauss", "wire", "finer", "hash-grid"]
 
+BeamName = Literal[
+    "parallel", "fan-flat", "fan-curved", "parallel-3d", "cone-flat", "cone-curved", "helix"
+]
+
 
 @dataclass(frozen=True)
 class ScanOptions:

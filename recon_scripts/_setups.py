@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from ctinr import checks
 from ctinr.geometry import Beam, ConeBeam, Detector, FanBeam, Grid, ParallelBeam, equal_angles
+from recon_scripts._options import BeamName
 
 # Air around the object, so that its edge lies inside the image and both ends of the detector.
 MARGIN = 1.04
 # A helix of more turns is one whose pitch was mistaken.
 MOST_TURNS = 50
 
-BeamName = Literal[
-    "parallel", "fan-flat", "fan-curved", "parallel-3d", "cone-flat", "cone-curved", "helix"
-]
 VOLUMES = ("parallel-3d", "cone-flat", "cone-curved", "helix")
 PARALLEL = ("parallel", "parallel-3d")
 

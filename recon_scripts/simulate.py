@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from recon_scripts._options import Described
-from recon_scripts._setups import BeamName
+from recon_scripts._options import BeamName, Described
 from recon_scripts._terminal import command, say
 
 

@@ -121,7 +121,8 @@ def test_the_papers_protocol_has_no_photons(picture, tmp_path, capsys):
         (
             {"object": "ball"},
             "must be one of shepp-logan, shepp-logan-modified, forbild-head, forbild-thorax, "
-            "disk, box, bump, random-ellipses, smooth-blobs for --beam parallel; got 'ball'. "
+            "disk, box, bump, random-ellipses, smooth-blobs, tissue, gradients, trabeculae, "
+            "rock, weave for --beam parallel; got 'ball'. "
             "Volumes are scanned with --beam parallel-3d, cone-flat, cone-curved, helix.",
         ),
         (

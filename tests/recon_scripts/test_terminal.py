@@ -106,10 +106,13 @@ def test_a_trace_can_be_asked_for(monkeypatch):
         (("compare",), "`scan` must be given; got nothing. Name a scan or a picture."),
         (
             ("compare", "--smoke", "--methods", "fbp,foo"),
-            "`methods` must list some of fbp, tv, inr",
+            "`methods` must list some of fbp, fdk, tv, inr",
         ),
         (("compare", "--smoke", "--engine", "foo"), "`engine` must be one of 'auto', 'numba'"),
-        (("reconstruct", "--smoke", "--method", "foo"), "`method` must be one of 'fbp', 'tv'"),
+        (
+            ("reconstruct", "--smoke", "--method", "foo"),
+            "`method` must be one of 'fbp', 'fdk', 'tv'",
+        ),
         (("compare", "missing.h5"), "`path` must name a file that exists; got 'missing.h5'."),
         (("info", "missing.png"), "`path` must name a file that exists; got 'missing.png'."),
         (
