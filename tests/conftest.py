@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 
-# Before torch, numba and matplotlib are imported, here and in the commands that tests start.
-THREADS = min(2, os.cpu_count() or 1)
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+# Before torch, numba and matplotlib are imported, here and in the commands that tests start. Test
+# processes share the threads: on tiny problems two that wait for one another are slower than one.
+MOST_THREADS = min(2, os.cpu_count() or 1)
+THREADS = max(1, MOST_THREADS // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(THREADS)
+# Some tests take them all, to see that results do not depend on their number.
+os.environ["NUMBA_NUM_THREADS"] = str(MOST_THREADS)
 os.environ["MPLBACKEND"] = "Agg"
 
+import numba  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+numba.set_num_threads(THREADS)
 
 if not torch.cuda.is_available():
     # Before any kernel is defined: without a card, Triton's are interpreted on the CPU.

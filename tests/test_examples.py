@@ -10,6 +10,7 @@ tiny input that it makes itself with `--smoke --out FOLDER`.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import runpy
 import subprocess
@@ -136,6 +137,7 @@ def test_a_command_does_its_job_on_a_tiny_input(name, tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", name, *arguments],
         cwd=ROOT,
+        env={**os.environ, "NUMBA_NUM_THREADS": os.environ["OMP_NUM_THREADS"]},
         capture_output=True,
         text=True,
         timeout=300,
