@@ -34,7 +34,7 @@ from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress
 from recon_scripts._terminal import say
-from recon_scripts.paper._contest import chosen, contenders
+from recon_scripts.paper._contest import MOST_COLUMNS, chosen, contenders
 from recon_scripts.paper._publishing import (
     Result,
     add_picture,
@@ -132,14 +132,15 @@ def families(width: int, samples: int, *, as_in_paper: bool) -> dict[str, Family
 
 def drawing(truth: Tensor, images: dict[str, Tensor], rows: list[dict[str, Any]]) -> Figure:
     """Return the pictures above, the PSNR of all below."""
-    figure = blank(LIGHT, width=14, height=6.5)
-    layout = figure.add_gridspec(2, len(images) + 1, height_ratios=(1, 1.5))
+    lines = -(-(len(images) + 1) // MOST_COLUMNS)
+    figure = blank(LIGHT, width=14, height=2.3 * lines + 3.5)
+    layout = figure.add_gridspec(lines + 1, MOST_COLUMNS, height_ratios=(*[1] * lines, 1.7))
     for place, (name, image) in enumerate({"truth": truth, **images}.items()):
-        axes = figure.add_subplot(layout[0, place])
+        axes = figure.add_subplot(layout[divmod(place, MOST_COLUMNS)])
         axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(name.replace(", ", "\n"), fontsize=8, color=LIGHT.ink)
+        axes.set_title(name, fontsize=8, color=LIGHT.ink)
         axes.set_axis_off()
-    below = dress(figure.add_subplot(layout[1, :]), LIGHT)
+    below = dress(figure.add_subplot(layout[lines, :]), LIGHT)
     ranked = sorted(rows, key=lambda row: row["PSNR"])
     colors = [METHOD_COLORS.get(_method(row["name"]), OTHER_COLOR) for row in ranked]
     errors = [row["standard error"] or 0 for row in ranked]
