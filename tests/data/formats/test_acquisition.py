@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ctinr.data import acquisition as module
 from ctinr.data import read_scan
+from ctinr.data.formats import acquisition as module
 from ctinr.data.formats.acquisition import acquisition_of_scan
 from ctinr.data.formats.exchange_frames import exchange_acquisition, write_exchange
 from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition, write_nxtomo
