@@ -6,7 +6,9 @@ read when they are written, a few at a time, so that a scan may be larger than t
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctinr import checks
+from ctinr.data.files import replacing
 from ctinr.data.scan import Scan
 from ctinr.geometry import ParallelBeam
 
@@ -126,6 +129,27 @@ def gathered(sources: list[tuple[h5py.Dataset, int, int]], dtype: np.dtype) -> n
         blocks.append(np.asarray(block, dtype=dtype))
         begin = end
     return np.concatenate(blocks)
+
+
+@contextlib.contextmanager
+def new_file(
+    path: str | os.PathLike[str], acquisition: Acquisition, *, overwrite: bool
+) -> Iterator[h5py.File]:
+    """Give an HDF5 file to write an acquisition to; it is at `path` once it is whole.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file and `overwrite` is false.
+    FileNotFoundError, PermissionError, OSError
+        If the folder does not exist, cannot be written to, or is full.
+    """
+    import h5py
+
+    with replacing(path, overwrite=overwrite) as partial:
+        check_room(Path(partial), acquisition.num_bytes)
+        with h5py.File(partial, "w") as file:
+            yield file
 
 
 def check_room(path: Path, num_bytes: int) -> None:

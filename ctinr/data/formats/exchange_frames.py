@@ -8,15 +8,13 @@ these frames, and `image_key`, what each frame was in the order in which they we
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.files import replacing
 from ctinr.data.formats.acquisition import DARK as DARK_KEY
-from ctinr.data.formats.acquisition import FLAT, PROJECTION, Acquisition, check_room, gathered
+from ctinr.data.formats.acquisition import FLAT, PROJECTION, Acquisition, gathered, new_file
 from ctinr.data.formats.exchange import (
     DARK,
     DATA,
@@ -108,20 +106,16 @@ def write_exchange(
     FileNotFoundError, PermissionError, OSError
         If the folder does not exist, cannot be written to, or is full.
     """
-    import h5py
-
-    with replacing(path, overwrite=overwrite) as partial:
-        check_room(Path(partial), acquisition.num_bytes)
-        with h5py.File(partial, "w") as file:
-            file["implements"] = "exchange:measurement"
-            file[TITLES[0]] = file[TITLES[1]] = acquisition.title
-            for key in PARTS:
-                _write_part(file, acquisition, key)
-            file[KEYS] = acquisition.keys[np.isin(acquisition.keys, list(PARTS))].astype(np.uint8)
-            if acquisition.pixel is not None:
-                size, units = acquisition.pixel
-                file[PIXEL] = size
-                file[PIXEL].attrs["units"] = units
+    with new_file(path, acquisition, overwrite=overwrite) as file:
+        file["implements"] = "exchange:measurement"
+        file[TITLES[0]] = file[TITLES[1]] = acquisition.title
+        for key in PARTS:
+            _write_part(file, acquisition, key)
+        file[KEYS] = acquisition.keys[np.isin(acquisition.keys, list(PARTS))].astype(np.uint8)
+        if acquisition.pixel is not None:
+            size, units = acquisition.pixel
+            file[PIXEL] = size
+            file[PIXEL].attrs["units"] = units
 
 
 def _write_part(file: h5py.File, acquisition: Acquisition, key: int) -> None:

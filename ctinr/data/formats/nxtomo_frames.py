@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctinr.data.files import replacing
-from ctinr.data.formats.acquisition import Acquisition, check_room, gathered
+from ctinr.data.formats.acquisition import Acquisition, gathered, new_file
 from ctinr.data.formats.nxtomo import DEFINITION, LENGTH, entry_of, fields_of, keys_of
 from ctinr.data.formats.quantities import angle_units, text_of
 from ctinr.data.hdf5_access import numbers, text_attribute
@@ -63,13 +61,9 @@ def write_nxtomo(
     FileNotFoundError, PermissionError, OSError
         If the folder does not exist, cannot be written to, or is full.
     """
-    import h5py
-
-    with replacing(path, overwrite=overwrite) as partial:
-        check_room(Path(partial), acquisition.num_bytes)
-        with h5py.File(partial, "w") as file:
-            file.attrs.update({"NX_class": "NXroot", "default": "entry"})
-            _write_entry(_group(file, "entry", "NXentry"), acquisition)
+    with new_file(path, acquisition, overwrite=overwrite) as file:
+        file.attrs.update({"NX_class": "NXroot", "default": "entry"})
+        _write_entry(_group(file, "entry", "NXentry"), acquisition)
 
 
 def _write_entry(entry: h5py.Group, acquisition: Acquisition) -> None:
