@@ -11,7 +11,6 @@ A picture is averaged over two by two cells, and scaled so that the largest line
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from recon_scripts._jobs import Job
 from recon_scripts._methods import method_named
 from recon_scripts._options import MethodOptions
 from recon_scripts._progress import Display
+from recon_scripts._statistics import standard_error
 from recon_scripts._terminal import say
 from recon_scripts.benchmarks._cells import SCAN_KEYS, Cell
 from recon_scripts.benchmarks._ledger import Ledger
@@ -100,11 +100,6 @@ def study(ledger: Ledger, options: argparse.Namespace) -> None:
             say(", ".join(f"{name} {value}" for name, value in row.items()))
 
 
-def spread(values: Sequence[float]) -> float | None:
-    """Return the standard error of the mean; None of fewer than two."""
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-
-
 def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """Return the means over the seeds."""
     groups: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
@@ -113,7 +108,7 @@ def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     found = []
     for key, members in groups.items():
         levels = [float(row["psnr"]) for row in members]
-        means = {"PSNR": statistics.mean(levels), "standard error": spread(levels)}
+        means = {"PSNR": statistics.mean(levels), "standard error": standard_error(levels)}
         seconds = statistics.mean(float(row["seconds"]) for row in members)
         named = dict(zip((*CELL, "method"), key, strict=True))
         found.append({**named, **means, "of": len(members), "seconds": seconds})
@@ -144,7 +139,7 @@ def drawing(rows: Sequence[Mapping[str, str]]) -> Figure:
         axes.errorbar(
             [names.index(name) + (place - (len(scans) - 1) / 2) * 0.15 for name in own],
             [statistics.mean(values) for values in own.values()],
-            [spread(values) or 0.0 for values in own.values()],
+            [standard_error(values) or 0.0 for values in own.values()],
             fmt="os"[place % 2],
             color=colors[place % len(colors)],
             capsize=3,

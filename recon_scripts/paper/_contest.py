@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +15,17 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.geometry import Grid
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Ensemble, Family, families
 from ctinr.operators import LinearOperator, Observation
 from ctinr.recon.fit import fit
 from ctinr.recon.observers import Curve
 from ctinr.recon.optimizers import AdamOnly
+from ctinr.recon.problem import grid_of
 from ctinr.recon.run import Reconstruction, Step
 from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress, legend
+from recon_scripts._statistics import standard_error
+from recon_scripts.paper._publishing import stretched
 
 SCALE = 9.0
 # Complex neurons of which each counts for two: a layer's parameters grow with their square.
@@ -50,6 +53,27 @@ def chosen(contenders: Mapping[str, Family], only: Sequence[str] | None) -> dict
     for name in only or ():
         checks.one_of(name, "only", tuple(contenders))
     return {name: contenders[name] for name in only or contenders}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a contest, by the names of the families."""
+
+    used: Mapping[str, Family]
+    results: Mapping[str, Reconstruction]
+    curves: Mapping[str, Curve]
+
+    @property
+    def images(self) -> dict[str, Tensor]:
+        """The image of the first seed of each."""
+        return {name: result.image[0] for name, result in self.results.items()}
+
+    @property
+    def record(self) -> dict[str, dict[str, str]]:
+        """Hyper-parameters, and why each fit ended; plain values."""
+        families = {name: repr(family) for name, family in self.used.items()}
+        ended = {name: result.stopped_by for name, result in self.results.items()}
+        return {"families": families, "ended": ended}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,29 +108,39 @@ class Contest:
         """Return the fit, its images (seed, *grid), and the first one's PSNR over the steps.
 
         The rate is that of the family unless another is given.
-
-        In single precision on every machine: shorter formats would bound the PSNR of the best.
         """
-        grid = Grid(tuple(self.truth.shape))
-        generators = [torch.Generator().manual_seed(seed) for seed in range(self.seeds)]
-        networks = [family.build(self.truth.ndim, generator=each) for each in generators]
         data = self.operator(self.truth) if self.data is None else self.data
 
         def quality(step: Step) -> float:
             return self.qualities(step.image)[0]
 
         curve = Curve(quality, every=max(1, self.steps // POINTS))
-        result = fit(
-            Ensemble(networks),
+        result = fit_seeds(
+            family,
+            self.seeds,
             Observation(self.operator, data.expand(self.seeds, *data.shape).squeeze(0)),
-            grid=grid,
             iterations=self.steps,
             optimizer=AdamOnly(family.rate if rate is None else rate),
-            precision="float32",
             observers=(curve,),
         )
-        images = result.image.reshape(self.seeds, *self.truth.shape)
-        return replace(result, image=images), curve
+        return result, curve
+
+    def held(
+        self, used: Mapping[str, Family], rate_of: Callable[[Family], float] | None = None
+    ) -> Outcome:
+        """Return the fits of all families, at their own rates unless others are given."""
+        results, curves = {}, {}
+        for name, family in used.items():
+            rate = None if rate_of is None else rate_of(family)
+            results[name], curves[name] = self.fitted(family, rate=rate)
+        return Outcome(used, results, curves)
+
+    def rows(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """Return the row of every family."""
+        return [
+            row(name, family, self.qualities(outcome.results[name].image), axes=self.truth.ndim)
+            for name, family in outcome.used.items()
+        ]
 
     def qualities(self, images: Tensor) -> list[float]:
         """Return the PSNR of every image, as it is unless it is to be stretched."""
@@ -116,9 +150,17 @@ class Contest:
         return [psnr(image, self.truth, data_range=self.data_range) for image in several]
 
 
-def stretched(image: Tensor) -> Tensor:
-    """Return an image scaled so that its values go from 0 to 1."""
-    return (image - image.min()) / (image.max() - image.min())
+def fit_seeds(family: Family, seeds: int, observation: Observation, **given: Any) -> Reconstruction:
+    """Return the fit of so many networks of a family as one, its images (seed, *grid).
+
+    In single precision on every machine: shorter formats would bound the PSNR of the best. What
+    else is given goes to `fit`.
+    """
+    grid = grid_of(observation.operator)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
+    networks = [family.build(len(grid.shape), generator=each) for each in generators]
+    result = fit(Ensemble(networks), observation, grid=grid, precision="float32", **given)
+    return replace(result, image=result.image.reshape(seeds, *grid.shape))
 
 
 def as_in_paper(found: Mapping[str, Family]) -> dict[str, Family]:
@@ -127,12 +169,27 @@ def as_in_paper(found: Mapping[str, Family]) -> dict[str, Family]:
     return {"bw-relu": kept.pop("bw-relu, torch's start"), **kept}
 
 
+def add_contest(parser: argparse.ArgumentParser, steps: int) -> None:
+    """Add the options of the number of steps and of who takes part."""
+    parser.add_argument("--steps", type=int, default=steps, help="optimiser steps")
+    parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
+
+
 def row(name: str, family: Family, found: Sequence[float], *, axes: int = 2) -> dict[str, Any]:
     """Return the row of a family."""
-    spread = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
-    parameters = sum(value.numel() for value in family.build(axes).parameters())
-    row = {"family": name, "parameters": parameters, "rate": family.rate}
-    return {**row, "PSNR": statistics.mean(found), "standard error": spread, "of": len(found)}
+    row = {"family": name, "parameters": num_parameters(family, axes), "rate": family.rate}
+    return {**row, **mean_and_error(found)}
+
+
+def num_parameters(family: Family, axes: int = 2) -> int:
+    """Return the number of parameters of a network of a family."""
+    return sum(value.numel() for value in family.build(axes).parameters())
+
+
+def mean_and_error(found: Sequence[float]) -> dict[str, Any]:
+    """Return the columns of a row that sum up the PSNR of several seeds."""
+    error = standard_error(found)
+    return {"PSNR": statistics.mean(found), "standard error": error, "of": len(found)}
 
 
 def drawing(

@@ -78,7 +78,12 @@ def picture(path: Path | None, size: int) -> Tensor:
         )
     else:
         values = torch.as_tensor(read_image(path))
-    return ((values - values.min()) / (values.max() - values.min())).float()
+    return stretched(values).float()
+
+
+def stretched(image: Tensor) -> Tensor:
+    """Return an image scaled so that its values go from 0 to 1."""
+    return (image - image.min()) / (image.max() - image.min())
 
 
 def publish(result: Result, out: Path) -> None:

@@ -13,18 +13,15 @@ the code of the paper; `recon_scripts.paper._tomography` says what that gets wro
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ctinr.metrics import psnr
-from ctinr.networks import Ensemble, Family, FourierFeatures, Wire
-from ctinr.recon.fit import fit
+from ctinr.networks import Family, FourierFeatures, Wire
 from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
 from ctinr.recon.optimizers import AdamOnly
@@ -34,7 +31,14 @@ from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress
 from recon_scripts._terminal import say
-from recon_scripts.paper._contest import MOST_COLUMNS, chosen, contenders
+from recon_scripts.paper._contest import (
+    MOST_COLUMNS,
+    chosen,
+    contenders,
+    fit_seeds,
+    mean_and_error,
+    num_parameters,
+)
 from recon_scripts.paper._publishing import (
     Result,
     add_picture,
@@ -66,18 +70,15 @@ class Rivals:
     def fitted(
         self, problem: Problem, family: Family, *, rate: float, seeds: int
     ) -> Reconstruction:
-        """Return the fit of some seeds, its images (seed, y, x); single precision everywhere."""
-        generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
-        result = fit(
-            Ensemble([family.build(2, generator=generator) for generator in generators]),
+        """Return the fit of some seeds, its images (seed, y, x)."""
+        return fit_seeds(
+            family,
+            seeds,
             self.setting.observation(problem, copies=seeds),
-            grid=self.setting.grid,
             iterations=self.steps,
             optimizer=AdamOnly(rate),
             schedule=self.setting.schedule,
-            precision="float32",
         )
-        return replace(result, image=result.image.reshape(seeds, *self.setting.grid.shape))
 
     def tried(self, family: Family) -> dict[float, float]:
         """Return the error on withheld views of each learning rate, from lowest to highest."""
@@ -104,9 +105,7 @@ class Rivals:
         rate = min(errors, key=errors.__getitem__)
         images = self.fitted(self.setting.problem, family, rate=rate, seeds=self.seeds).image
         found = [psnr(image, self.setting.truth, data_range=1.0) for image in images]
-        spread = statistics.stdev(found) / self.seeds**0.5 if self.seeds > 1 else None
-        row = {"PSNR": statistics.mean(found), "standard error": spread, "of": self.seeds}
-        row["parameters"] = sum(value.numel() for value in family.build(2).parameters())
+        row = {**mean_and_error(found), "parameters": num_parameters(family)}
         grid = ", ".join(f"{rate:.2g}: {error:.4f}" for rate, error in errors.items())
         return images[0], {**row, "rate": rate, "withheld error of rates": grid}
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from ctinr.geometry import Grid
 from ctinr.operators import Identity
-from recon_scripts.paper._contest import Contest, as_in_paper, chosen, contenders, drawing, row
+from recon_scripts.paper._contest import (
+    Contest,
+    add_contest,
+    as_in_paper,
+    chosen,
+    contenders,
+    drawing,
+)
 from recon_scripts.paper._publishing import (
     Result,
     add_picture,
@@ -28,25 +35,19 @@ def main() -> None:
     parser = options_of(__doc__ or "", seeds=1)
     add_picture(parser)
     add_protocol(parser)
-    parser.add_argument("--steps", type=int, default=STEPS, help="optimiser steps")
-    parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
+    add_contest(parser, STEPS)
     options = parser.parse_args()
     paper = options.protocol == "paper"
     steps, seeds = (5, 2) if options.smoke else (options.steps, options.seeds)
     truth = picture(None if options.smoke else options.image, 16 if options.smoke else SIZE)
     width, depth = (8, 2) if options.smoke else (WIDTH, DEPTH)
     contest = Contest(Identity(Grid(tuple(truth.shape))), truth, 1.0, seeds, steps, stretched=paper)
-    images, curves, rows, ended = {"truth": truth}, {}, [], {}
     every = contenders(width, depth, max(truth.shape))
     used = chosen(as_in_paper(every) if paper else every, options.only)
-    for name, family in used.items():
-        found, curves[name] = contest.fitted(family)
-        images[name], ended[name] = found.image[0], found.stopped_by
-        rows.append(row(name, family, contest.qualities(found.image)))
-    record = {"protocol": options.protocol, "steps": steps}
-    record |= {"families": {name: repr(each) for name, each in used.items()}}
-    result = Result("figure5", drawing(images, curves), rows, {**record, "ended": ended})
-    publish(result, options.out)
+    outcome = contest.held(used)
+    figure = drawing({"truth": truth, **outcome.images}, outcome.curves)
+    record = {"protocol": options.protocol, "steps": steps, **outcome.record}
+    publish(Result("figure5", figure, contest.rows(outcome), record), options.out)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from ctinr.operators import Identity
 from ctinr.recon.observers import Curve
 from ctinr.report.style import LIGHT, METHOD_COLORS, blank, dress
 from recon_scripts._sounds import rate_of, scale_of, snr, suited, synthetic_sound
-from recon_scripts.paper._contest import Contest, chosen, contenders, draw_curves, row
+from recon_scripts.paper._contest import Contest, add_contest, chosen, contenders, draw_curves
 from recon_scripts.paper._publishing import Result, options_of, publish
 
 STEPS, WIDTH, DEPTH = 5000, 256, 2
@@ -60,8 +60,7 @@ def main() -> None:
     """Fit all families, draw, publish."""
     parser = options_of(__doc__ or "", seeds=1)
     parser.add_argument("--sound", type=Path, help="a WAV file (default: chirps and tones)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="optimiser steps")
-    parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
+    add_contest(parser, STEPS)
     options = parser.parse_args()
     steps, seeds = (5, 2) if options.smoke else (options.steps, options.seeds)
     width = 8 if options.smoke else WIDTH
@@ -70,16 +69,15 @@ def main() -> None:
     contest = Contest(Identity(Grid((num,))), truth, 2.0, seeds, steps)
     every = contenders(width, DEPTH, num, scale=scale_of(num))
     used = chosen({name: suited(each, num) for name, each in every.items()}, options.only)
-    images, curves, rows, ended = {}, {}, [], {}
-    for name, family in used.items():
-        found, curves[name] = contest.fitted(family, rate=rate_of(family))
-        images[name], ended[name] = found.image[0], found.stopped_by
-        ratio = statistics.mean(snr(image, truth) for image in found.image)
-        own = {"rate": rate_of(family), "SNR": ratio}
-        rows.append({**row(name, family, contest.qualities(found.image), axes=1), **own})
-    record = {"steps": steps, "families": {name: repr(each) for name, each in used.items()}}
-    figure = drawing(truth, images, curves)
-    publish(Result("figure5_audio", figure, rows, {**record, "ended": ended}), options.out)
+    outcome = contest.held(used, rate_of)
+    rows = contest.rows(outcome)
+    for row in rows:
+        images = outcome.results[row["family"]].image
+        ratio = statistics.mean(snr(image, truth) for image in images)
+        row |= {"rate": rate_of(used[row["family"]]), "SNR": ratio}
+    figure = drawing(truth, outcome.images, outcome.curves)
+    record = {"steps": steps, **outcome.record}
+    publish(Result("figure5_audio", figure, rows, record), options.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,14 @@ from torch.nn.functional import interpolate
 from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from recon_scripts._pictures import bicubic
-from recon_scripts.paper._contest import Contest, as_in_paper, chosen, contenders, drawing, row
+from recon_scripts.paper._contest import (
+    Contest,
+    add_contest,
+    as_in_paper,
+    chosen,
+    contenders,
+    drawing,
+)
 from recon_scripts.paper._publishing import (
     Result,
     add_picture,
@@ -44,8 +51,7 @@ def main() -> None:
     parser = options_of(__doc__ or "", seeds=1)
     add_picture(parser)
     add_protocol(parser)
-    parser.add_argument("--steps", type=int, default=STEPS, help="optimiser steps")
-    parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
+    add_contest(parser, STEPS)
     options = parser.parse_args()
     paper = options.protocol == "paper"
     steps, seeds = (5, 2) if options.smoke else (options.steps, options.seeds)
@@ -55,21 +61,17 @@ def main() -> None:
     data = reduced(truth) if paper else A(truth)
     contest = Contest(A, truth, 1.0, seeds, steps, data=data)
     larger = torch.as_tensor(bicubic(data.numpy(), FACTOR))
-    images, curves, ended = {"truth": truth, "data": data, BICUBIC: larger}, {}, {}
+    images = {"truth": truth, "data": data, BICUBIC: larger}
     every = contenders(width, depth, max(truth.shape), scale=SCALE)
     used = chosen(as_in_paper(every) if paper else every, options.only)
     (yardstick,) = contest.qualities(larger)
-    rows = []
-    for name, family in used.items():
-        found, curves[name] = contest.fitted(family)
-        images[name], ended[name] = found.image[0], found.stopped_by
-        rows.append(row(name, family, contest.qualities(found.image)))
+    outcome = contest.held(used)
+    rows = contest.rows(outcome)
     none = dict.fromkeys(rows[0])
     rows.append({**none, "family": BICUBIC, "PSNR": yardstick})
-    record = {"protocol": options.protocol, "steps": steps}
-    record |= {"families": {name: repr(each) for name, each in used.items()}}
-    figure = drawing(images, curves, level=(BICUBIC, yardstick))
-    publish(Result("figure6", figure, rows, {**record, "ended": ended}), options.out)
+    record = {"protocol": options.protocol, "steps": steps, **outcome.record}
+    figure = drawing({**images, **outcome.images}, outcome.curves, level=(BICUBIC, yardstick))
+    publish(Result("figure6", figure, rows, record), options.out)
 
 
 if __name__ == "__main__":
