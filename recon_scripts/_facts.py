@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from pathlib import Path
 
 import torch
 
 import phantoms
-from ctinr.data import Scan, contents_of, reader_of
+from ctinr.data import Scan, contents_of, is_volume, read_volume, reader_of
 from ctinr.projectors import BACKENDS
 from ctinr.report import wording
 from ctinr.report.facts import scan_facts
@@ -28,6 +29,28 @@ def scan_information(scan: Scan, path: Path | None) -> dict[str, str]:
     if scan.truth is not None:
         facts["Truth"] = f"{_range(scan.truth)} 1/mm"
     return facts
+
+
+def volume_facts(path: Path | None) -> dict[str, str]:
+    """Return what a volume is and how it was made; nothing if the file is none."""
+    if path is None or not is_volume(path):
+        return {}
+    volume = read_volume(path)
+    known, grid = volume.metadata, volume.grid
+    first, last = volume.slices[0], volume.slices[-1]
+    numbers = json.loads(str(known.get("parameters", "{}")))
+    facts = {
+        "Recognised as": "ctinr volume (HDF5)",
+        "Made of": f"{known.get('source', 'a stack')}, slices {first} to {last}",
+        "Cells": f"{' x '.join(map(str, grid.shape))} (z, y, x)",
+        "Size of a cell": f"{' x '.join(f'{size:.4g}' for size in grid.spacing)} mm",
+        "Values": "attenuation, 1/mm",
+        "Method": str(known.get("method", "not known")),
+        "Parameters": ", ".join(f"{name} {value}" for name, value in numbers.items()),
+    }
+    failed = volume.failed
+    told = "; ".join(f"slice {number}: {reason}" for number, reason in failed.items())
+    return facts | {"Not reconstructed": f"{len(failed)} slices" + (f" ({told})" if told else "")}
 
 
 def _range(values: torch.Tensor) -> str:

@@ -62,3 +62,27 @@ class OutputOptions:
     """Folder for the result, which must not exist yet (default: named after its input)."""
     overwrite: bool = False
     """Replace an earlier result in that folder, once the new one is complete."""
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """How all slices of a file become a volume, where --out names a file that ends in .h5."""
+
+    slices: Annotated[str | None, Described] = None
+    """With --out VOLUME.h5: those from A up to B, as A:B, :B or A: (default: all)."""
+    window: Annotated[str | None, Described] = None
+    """With --out VOLUME.h5, for fbp: the window of the ramp (default: chosen from the data)."""
+    cutoff: Annotated[float | None, Described] = None
+    """With --out VOLUME.h5, for fbp: the cut-off in (0, 1] (default: chosen from the data)."""
+    weight: Annotated[float | None, Described] = None
+    """With --out VOLUME.h5, for tv and inr: the weight (default: chosen from the data)."""
+    samples: Annotated[int | None, Described] = None
+    """With --out VOLUME.h5: choose on so many slices, spread over the stack (5)."""
+    memory_budget: Annotated[str | None, Described] = None
+    """With --out VOLUME.h5: what slices may take in memory, such as 500MB (2GB)."""
+    compression: Annotated[Literal["none", "gzip", "lzf"] | None, Described] = None
+    """With --out VOLUME.h5: how the volume is packed (none)."""
+    workers: Annotated[int | None, Described] = None
+    """With --out VOLUME.h5: compute in so many processes (needs Dask)."""
+    scheduler: Annotated[str | None, Described] = None
+    """With --out VOLUME.h5: compute on the workers of a Dask scheduler, such as tcp://host:8786."""

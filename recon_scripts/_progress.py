@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +24,7 @@ class Display:
     """Bars on the error stream while the block lasts; nothing where it is not a terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+        self.console = console = console or Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -61,6 +63,11 @@ class Bar:
         self._progress, self._description, self._runs = progress, description, 0
         self._task = progress.add_task(description, total=None)
 
+    def rename(self, description: str) -> None:
+        """Show another description from the next run on."""
+        self._description = description
+        self._progress.update(self._task, description=description)
+
     def begin(self, iterations: int) -> None:
         """Start a bar of so many iterations."""
         self._runs += 1
@@ -80,3 +87,33 @@ class Bar:
     def remove(self) -> None:
         """Take the bar away."""
         self._progress.remove_task(self._task)
+
+
+class SliceCounter:
+    """Told how many slices are done: a bar on a terminal, elsewhere a line for every tenth of them.
+
+    Both have the slices a second since the first call and the time that is left at that rate.
+    """
+
+    def __init__(
+        self, bar: Bar, display: Display, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._bar, self._console, self._clock = bar, display.console, clock
+        self._begun, self._first, self._tenth = 0.0, -1, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        if self._first < 0:
+            self._begun, self._first, self._tenth = self._clock(), done, 10 * done // total
+            self._bar.rename("Slices")
+            self._bar.begin(total)
+        rate = (done - self._first) / max(self._clock() - self._begun, 1e-9)
+        if rate > 0:
+            self._bar.rename(f"Slices, {rate:.3g} a second")
+        self._bar.observe(SimpleNamespace(index=done))
+        tenth = 10 * done // total
+        if not self._console.is_terminal and rate > 0 and tenth > self._tenth:
+            left = "" if done == total else f", {(total - done) / rate:.0f} s left"
+            text = f"{done} of {total} slices, {rate:.3g} a second{left}"
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._tenth = tenth

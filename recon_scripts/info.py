@@ -15,7 +15,7 @@ class Info(ScanOptions):
     """Say what is known about a scan, and what this installation can do."""
 
     scan: ScanPath = None
-    """A scan or a picture; without it, only the installation is described."""
+    """A scan, a picture or a volume; without it, only the installation is described."""
     out: Annotated[Path | None, Described] = None
     """Folder for the same as info.json, and for a drawing of the scan, geometry.png."""
     overwrite: bool = False
@@ -30,12 +30,14 @@ def main(config: Info) -> int:
     from ctinr.report.drawing import geometry_figure
     from ctinr.report.record import plain
     from ctinr.report.style import png
-    from recon_scripts._facts import installation, scan_information
+    from recon_scripts._facts import installation, scan_information, volume_facts
     from recon_scripts._scans import load_scan
     from recon_scripts._sketch import sketch
 
-    scan, facts, warnings = None, {}, ()
-    if config.scan is not None or config.smoke:
+    scan, facts, warnings = None, volume_facts(config.scan), ()
+    if facts:
+        show_facts(str(config.scan), facts)
+    elif config.scan is not None or config.smoke:
         scan = load_scan(config.scan, config)
         facts, warnings = scan_information(scan, config.scan), scan.warnings()
         show_facts(str(config.scan or "The scan of a smoke run"), facts)

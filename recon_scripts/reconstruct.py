@@ -1,29 +1,46 @@
-"""Reconstruct a scan by one method, its parameters chosen on withheld views."""
+"""Reconstruct a scan, or all slices of a file, by one method; its parameters are chosen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 from recon_scripts._interrupts import undisturbed
-from recon_scripts._options import MethodOptions, OutputOptions, ScanOptions, ScanPath
+from recon_scripts._options import Described, MethodOptions, OutputOptions, ScanOptions, ScanPath
+from recon_scripts._options import StackOptions as Slices
 from recon_scripts._terminal import command, exit_code, show_comparison
 
 
 @dataclass(frozen=True)
-class Reconstruct(OutputOptions, MethodOptions, ScanOptions):
-    """Reconstruct a scan by one method, its parameters chosen on withheld views.
+class Reconstruct(Slices, OutputOptions, MethodOptions, ScanOptions):
+    """Reconstruct a scan, or all slices of a file, by one method; its parameters are chosen.
 
-    Writes result.h5, metrics.json and figures into a folder.
+    Writes result.h5, metrics.json and figures into a folder. With --out VOLUME.h5 all slices of a
+    file of many (parallel beam: ctinr, Data Exchange, NXtomo, LoDoPaB-CT) become one volume,
+    within a budget of memory; a run that was ended goes on when the same command is given again.
     """
 
     scan: ScanPath = None
     """A scan (HDF5: ctinr or Scientific Data Exchange) or a picture, of which one is simulated."""
     method: str = "tv"
     """fbp, fdk (of a cone beam), tv or inr."""
+    out: Annotated[Path | None, Described] = None
+    """Folder for the result (default: named after its input), or a file .h5 for all slices."""
 
 
 def main(config: Reconstruct) -> int:
     """Run the command and return its exit code."""
+    from recon_scripts._stacks import names_volume, reconstruct_all, refuse_stack_options
+
+    if names_volume(config.out):
+        return reconstruct_all(config)
+    refuse_stack_options(config)
+    return reconstruct_one(config)
+
+
+def reconstruct_one(config: Reconstruct) -> int:
+    """Reconstruct one scan into a folder and return the exit code."""
     from ctinr.report import measured_cost, output_folder
     from ctinr.report.store import write_figures, write_metrics, write_result
     from recon_scripts._comparison import Settings, compare

@@ -18,6 +18,7 @@ from ctinr.data.formats.nxtomo_frames import write_nxtomo
 from ctinr.data.formats.r2gaussian import read_r2gaussian
 from ctinr.data.formats.stacks import read_stack
 from ctinr.data.hdf5 import read_hdf5_scan, write_scan
+from ctinr.data.hdf5_volume import Volume, is_volume, read_volume, write_volume
 from ctinr.data.images import read_image, scan_from_image
 from ctinr.data.pictures import Picture, read_picture
 from ctinr.data.preprocessing.binning import binned, cropped
@@ -47,6 +48,7 @@ __all__ = [
     "Reader",
     "Scan",
     "Sound",
+    "Volume",
     "acquisition_of_scan",
     "binned",
     "center_of_opposite_views",
@@ -61,6 +63,7 @@ __all__ = [
     "find_center_in_wedge",
     "fit_hardening",
     "flat_field",
+    "is_volume",
     "minus_log",
     "open_beam",
     "projected_scan",
@@ -78,6 +81,7 @@ __all__ = [
     "read_scan",
     "read_sound",
     "read_stack",
+    "read_volume",
     "reader_of",
     "remove_outliers",
     "remove_stripes_by_filtering",
@@ -89,4 +93,5 @@ __all__ = [
     "write_exchange",
     "write_nxtomo",
     "write_scan",
+    "write_volume",
 ]

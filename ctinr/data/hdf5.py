@@ -86,7 +86,7 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
             put(file, "truth", scan.truth, units=PER_MILLIMETRE, axes=of_image)
         metadata = file.create_group("metadata")
         for key, value in scan.metadata.items():
-            metadata.create_dataset(key, data=_stored(value))
+            metadata.create_dataset(key, data=stored(value))
 
 
 def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
@@ -103,14 +103,14 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
         than this program. Every message names the file, and the field where there is one.
     """
     with opened(path) as file:
-        _check_schema(file)
+        check_schema(file)
         names = field_names(file, "metadata")
         parts = {
             "sinogram": take(file, "sinogram", NO_UNIT),
             "truth": take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
             "geometry": take_geometry(file),
             "grid": take_lengths(file, "grid", ("spacing", "center")),
-            "metadata": {name: _restored(dataset(file, f"metadata/{name}")) for name in names},
+            "metadata": {name: restored(dataset(file, f"metadata/{name}")) for name in names},
         }
     return _assembled(path, parts)
 
@@ -132,7 +132,8 @@ def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
         )
 
 
-def _check_schema(file: h5py.File) -> None:
+def check_schema(file: h5py.File) -> None:
+    """Raise unless a file is a scan of this project, of a version that is known."""
     name, given = file.filename, text_attribute(file, "format")
     rule = f"name a file whose attribute `format` is {FORMAT!r}"
     checks.require(given == FORMAT, "path", rule, f"'{name}' with {given!r}")
@@ -151,7 +152,7 @@ def _least_version(scan: Scan) -> int:
     return 1 if is_slice and not several else 2
 
 
-def _stored(value: Any) -> np.ndarray:
+def stored(value: Any) -> np.ndarray:
     """Return a plain value as HDF5 holds it: texts in UTF-8, as long as the longest of them."""
     import h5py
 
@@ -163,8 +164,8 @@ def _stored(value: Any) -> np.ndarray:
     return np.array(coded[0] if isinstance(value, str) else coded, dtype=kind)
 
 
-def _restored(field: h5py.Dataset) -> Any:
-    """Return a plain value as it was before `_stored`."""
-    stored = np.asarray(values(field))
-    items = [item.decode() if isinstance(item, bytes) else item for item in stored.ravel().tolist()]
-    return tuple(items) if stored.ndim else items[0]
+def restored(field: h5py.Dataset) -> Any:
+    """Return a plain value as it was before `stored`."""
+    found = np.asarray(values(field))
+    items = [item.decode() if isinstance(item, bytes) else item for item in found.ravel().tolist()]
+    return tuple(items) if found.ndim else items[0]

@@ -205,6 +205,7 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+OWN = Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan)
 EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange)
 NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
 LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
@@ -212,7 +213,7 @@ STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=
 PICTURE = Reader("picture", _is_picture, scan_from_image)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
-    Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
+    OWN,
     EXCHANGE,
     NXTOMO,
     LODOPAB,

@@ -130,7 +130,7 @@ class RampFilter(LinearOperator):
 
     def response(self) -> np.ndarray:
         """Return the frequency response at the non-negative frequencies of the padded FFT."""
-        length = _padded_length(self._space.shape[-1])
+        length = padded_length(self._space.shape[-1])
         ramp = self._pitch * np.fft.rfft(ramp_kernel(length, self._pitch)).real
         fraction = np.linspace(0, 1, length // 2 + 1) / self._cutoff
         window = WINDOWS[self._window] if isinstance(self._window, str) else self._window
@@ -152,7 +152,7 @@ class RampFilter(LinearOperator):
 
     def _forward(self, x: Tensor) -> Tensor:
         num_bins = x.shape[-1]
-        length = _padded_length(num_bins)
+        length = padded_length(num_bins)
         spectrum = torch.fft.rfft(x, n=length) * self._response(x.device, x.dtype)
         return torch.fft.irfft(spectrum, n=length)[..., :num_bins].contiguous()
 
@@ -160,6 +160,6 @@ class RampFilter(LinearOperator):
         return self._forward(y)
 
 
-def _padded_length(num_bins: int) -> int:
+def padded_length(num_bins: int) -> int:
     """Return the power of two that leaves room for the whole convolution."""
     return max(2, 1 << (2 * num_bins - 1).bit_length())

@@ -40,8 +40,14 @@ def batch_shape(A: LinearOperator, y: Tensor) -> tuple[int, ...]:
 
 
 def item_sums(values: Tensor, num_axes: int) -> Tensor:
-    """Return the sums over the last axes, one an item of the batch, added up in float64."""
-    return values.sum(dim=tuple(range(-num_axes, 0)), dtype=torch.float64)
+    """Return the sums over the last axes, one an item of the batch, added up in float64.
+
+    One axis after the other: a sum over all of a tensor is split among the threads, and its last
+    bits would follow from their number.
+    """
+    for _ in range(num_axes):
+        values = values.sum(dim=-1, dtype=torch.float64)
+    return values
 
 
 def beam_of(A: LinearOperator) -> Beam:

@@ -48,8 +48,10 @@ class Saddle:
 
     def size(self) -> Tensor:
         """Return the value of the constant image whose data are as large as y, (batch,)."""
-        ones = self.y.new_ones(tuple(self.A.domain.shape))
-        size = self.y.flatten(1).norm(dim=1) / self.A(ones).norm()
+        num_axes = self.y.ndim - 1
+        ones = self.A(self.y.new_ones(tuple(self.A.domain.shape)))
+        squares = item_sums(self.y.square(), num_axes) / item_sums(ones.square(), num_axes)
+        size = squares.sqrt().to(self.y.dtype)
         return torch.where((size > 0) & size.isfinite(), size, 1)
 
     def primal(self, x: Tensor, Ax: Tensor) -> Tensor:

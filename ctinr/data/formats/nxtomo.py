@@ -93,7 +93,7 @@ def read_nxtomo(
         fields = fields_of(entry_of(file, entry))
         keys = keys_of(fields)
         row = row_number(slice, fields.data.shape[1], file.filename)
-        counts = _counts(numbers(fields.data, np.s_[:, row]), keys, notes)
+        counts = row_counts(numbers(fields.data, np.s_[:, row]), keys, notes)
         theta = np.asarray(angles, dtype=float) if angles is not None else _theta(fields, keys)
         pitch = _pitch(fields, notes) if pitch is None else checks.positive(pitch, "pitch")
         title = text_of(fields.entry, ("title", "sample/name")) or Path(path).stem
@@ -171,7 +171,7 @@ def keys_of(fields: Fields) -> np.ndarray:
     return keys.astype(int)
 
 
-def _counts(row: np.ndarray, keys: np.ndarray, notes: list[str]) -> Counts:
+def row_counts(row: np.ndarray, keys: np.ndarray, notes: list[str]) -> Counts:
     """Return the counts of a row of all frames, (frame, u)."""
     invalid = int((keys == INVALID).sum())
     if invalid:

@@ -1,0 +1,162 @@
+"""Which files are stacks of slices, and what is common to all slices of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ctinr import checks
+from ctinr.batch.rows import FORMATS
+from ctinr.batch.stack import Identity, Stack
+from ctinr.data.hdf5 import check_schema
+from ctinr.data.hdf5_access import opened
+from ctinr.data.hdf5_geometry import assembled_geometry, take_geometry, take_lengths
+from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, OWN, Reader, read_scan, reader_of
+from ctinr.data.scan import Scan, evenly_spread
+from ctinr.geometry import FanBeam, Grid, ParallelBeam
+
+if TYPE_CHECKING:
+    import h5py
+
+KINDS: Mapping[str, Reader] = MappingProxyType(
+    {"ctinr": OWN, "exchange": EXCHANGE, "nxtomo": NXTOMO, "lodopab": LODOPAB}
+)
+SAMPLES = "The slices are samples that have nothing to do with one another; z only counts them."
+
+
+def open_stack(
+    path: str | os.PathLike[str],
+    *,
+    num_views: int | None = None,
+    coarsen: int = 1,
+    pitch: float | None = None,
+    center: float | None = None,
+) -> Stack:
+    """Return the slices of a file of many: nothing but its description is read.
+
+    Scans of ctinr in a parallel beam with rows (or of one slice, by a fan too), Scientific Data
+    Exchange, NXtomo and LoDoPaB-CT are such files. Every row of the detector becomes one slice, at
+    the height of the row; y and x are as `read_scan` proposes.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    num_views : int, optional
+        Use so many views, evenly spread.
+    coarsen : int
+        Make the cells so many times larger along y and x.
+    pitch, center : float, optional
+        As for `read_exchange`. The axis of rotation is found in one slice, the middle one if it
+        can be reconstructed, and is the same for all.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, BlockingIOError, OSError
+        If the file cannot be opened or is damaged.
+    ValueError
+        If it is no stack of slices, or no slice of it can be read.
+    """
+    # Whole, so that it means the same in other processes.
+    path = Path(path).absolute()
+    kind = next((kind for kind, reader in KINDS.items() if reader == reader_of(path)), None)
+    rule = f"name a file of slices: {'; '.join(reader.name for reader in KINDS.values())}"
+    remedy = "What else it holds is reconstructed into a folder: name one with --out."
+    checks.require(kind is not None, "scan", rule, f"'{path}', a {reader_of(path).name}", remedy)
+    kind = str(kind)
+    given = {"pitch": pitch, "center": center}
+    described = _own(path, given) if kind == "ctinr" else _foreign(path, kind, given)
+    return _coarsened(_with_views(described, num_views), coarsen)
+
+
+def _own(path: Path, given: Mapping[str, Any]) -> Stack:
+    for name, value in given.items():
+        rule = "be left out for a ctinr scan, which says it itself"
+        checks.require(value is None, name, rule, value)
+    with opened(path) as file:
+        check_schema(file)
+        lengths = take_lengths(file, "grid", ("spacing", "center"))
+        geometry = assembled_geometry(path, take_geometry(file))
+        storage = _storage(file, path, "ctinr")
+    cells = Grid(**lengths)
+    single = isinstance(geometry, FanBeam | ParallelBeam) and len(geometry.shape) == 2
+    rows = isinstance(geometry, ParallelBeam) and len(geometry.shape) == 3
+    rule = "be of slices: a parallel beam, or one slice by a fan"
+    remedy = "Rows of a cone beam are no slices: name a folder with --out, and fdk or tv."
+    given_kind = f"'{path}', a {type(geometry).__name__} of shape {geometry.shape}"
+    checks.require(single or rows, "scan", rule, given_kind, remedy)
+    plane = cells.slice
+    grid = Grid((1, *plane.shape), (plane.spacing[0], *plane.spacing), (0.0, *plane.center))
+    if isinstance(geometry, ParallelBeam) and rows:
+        detector = geometry.detector
+        shape = (detector.shape[0], *plane.shape)
+        spacing, middle = (detector.pitch[0], *plane.spacing), (detector.offset[0], *plane.center)
+        grid, geometry = Grid(shape, spacing, middle), geometry.slice
+    about = {"source": path.name, "center_from": "the file"}
+    return Stack(path, "ctinr", geometry, grid, metadata=about, **storage)  # type: ignore[arg-type]
+
+
+def _foreign(path: Path, kind: str, given: Mapping[str, Any]) -> Stack:
+    with opened(path) as file:
+        storage = _storage(file, path, kind)
+        field, axis = FORMATS[kind].field(file)
+        number = field.shape[axis]
+    scan = _first_readable(path, number, given if kind != "lodopab" else {})
+    plane = scan.grid
+    height = plane.spacing[0] if kind == "lodopab" else scan.geometry.detector.pitch[0]
+    grid = Grid((number, *plane.shape), (height, *plane.spacing), (0.0, *plane.center))
+    warnings = (*scan.warnings(), SAMPLES) if kind == "lodopab" else scan.warnings()
+    kept = {key: scan.metadata[key] for key in ("source", "center") if key in scan.metadata}
+    origin = scan.metadata.get("center_from", "the format")
+    if origin == "the data":
+        origin = f"slice {scan.metadata['slice']}"
+    about = {**kept, "center_from": origin, "warnings": warnings}
+    beam: Any = scan.geometry
+    return Stack(path, kind, beam, grid, metadata=about, **storage)
+
+
+def _first_readable(path: Path, number: int, given: Mapping[str, Any]) -> Scan:
+    """Return the middle slice, or the next one from there that can be read."""
+    outward = sorted(range(number), key=lambda place: (abs(place - number // 2), place))
+    for trial, place in enumerate(outward):
+        try:
+            return read_scan(path, slice=place, **given)
+        except ValueError:
+            # Far from the middle the reason is the file's, not a slice's.
+            if trial == min(number, 8) - 1:
+                raise
+    raise ValueError(checks.message("scan", "hold slices", f"'{path}' without one"))
+
+
+def _storage(file: h5py.File, path: Path, kind: str) -> dict[str, Any]:
+    field, axis = FORMATS[kind].field(file)
+    rows = field.shape[axis] if axis < field.ndim - 1 or field.ndim == 3 else 1
+    return {
+        "identity": Identity.of(path, field.shape),
+        "stored_bytes": field.dtype.itemsize * field.size // rows,
+        "along_chunk": field.chunks[axis] if field.chunks and field.ndim == 3 else 1,
+    }
+
+
+def _with_views(stack: Stack, num_views: int | None) -> Stack:
+    if num_views is None:
+        return stack
+    total = stack.geometry.num_views
+    rule = f"be at most {total}, the number of views of the scan"
+    checks.require(checks.count(num_views, "views") <= total, "views", rule, num_views)
+    views = tuple(evenly_spread(num_views, total).tolist())
+    return replace(stack, geometry=stack.geometry[list(views)], views=views)
+
+
+def _coarsened(stack: Stack, factor: int) -> Stack:
+    plane, grid = stack.grid.slice, stack.grid
+    divides = all(side % checks.count(factor, "coarsen") == 0 for side in plane.shape)
+    rule = f"divide both sides of a slice, {plane.shape}"
+    checks.require(divides, "coarsen", rule, factor)
+    coarse = plane.coarsen(factor)
+    shape, spacing = (grid.shape[0], *coarse.shape), (grid.spacing[0], *coarse.spacing)
+    return replace(stack, grid=Grid(shape, spacing, grid.center))

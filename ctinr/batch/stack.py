@@ -1,0 +1,133 @@
+"""A stack of slices on disk: one geometry for all, read a few at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctinr import checks
+from ctinr.batch.rows import FORMATS, Row
+from ctinr.data.formats.counts import Counts, line_integrals
+from ctinr.data.hdf5_access import opened
+from ctinr.geometry import Grid, PlanarBeam
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells a file from another one, and from itself after somebody wrote to it.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    size : int
+        Bytes.
+    changed : int
+        When it was last written to, ns.
+    shape : tuple of int
+        Of the field that holds the slices.
+    """
+
+    name: str
+    size: int
+    changed: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path, shape: tuple[int, ...]) -> Identity:
+        """Return what a file is now."""
+        about = os.stat(path)
+        return cls(path.name, about.st_size, about.st_mtime_ns, tuple(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The slices of a file; nothing of them is in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        Which of `FORMATS` it is.
+    geometry : ParallelBeam or FanBeam
+        The rays of every slice, of the chosen views.
+    grid : Grid
+        The cells of all slices, (z, y, x), mm.
+    identity : Identity
+        The file when it was opened first.
+    views : tuple of int, optional
+        Which views of the file are used; all if None.
+    stored_bytes : int
+        What one slice takes when it is read, all views.
+    along_chunk : int
+        How many slices lie in one chunk of the file, 1 if it has no chunks.
+    metadata : mapping
+        Plain values for the volume's file, such as `title`, `source` and `center`.
+    """
+
+    path: Path
+    kind: str
+    geometry: PlanarBeam
+    grid: Grid
+    identity: Identity
+    views: tuple[int, ...] | None = None
+    stored_bytes: int = 0
+    along_chunk: int = 1
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent to other processes: a mapping that nobody can change cannot be pickled."""
+        return _again, ({**vars(self), "metadata": dict(self.metadata)},)
+
+    def __len__(self) -> int:
+        return self.grid.shape[0]
+
+    def read(self, first: int, last: int) -> Iterator[Tensor | str]:
+        """Yield the slices from `first` up to `last`: line integrals (angle, u), float32.
+
+        They are read at once, and made line integrals one by one. A slice that cannot be is a
+        sentence that says why.
+
+        Raises
+        ------
+        OSError
+            If the file is damaged, or was changed since the stack was opened.
+        """
+        with opened(self.path) as file:
+            rows = FORMATS[self.kind].rows(file, first, last)
+            for number, row in enumerate(rows, first):
+                if number == first:
+                    self.check_unchanged()
+                yield self._integrals(row)
+
+    def check_unchanged(self) -> None:
+        """Raise unless the file is what it was when the stack was opened."""
+        if Identity.of(self.path, self.identity.shape) != self.identity:
+            rule = "stay as it is while it is reconstructed"
+            given = f"'{self.path}', which was written to meanwhile"
+            remedy = "Start anew once nothing writes to it, with --overwrite."
+            raise OSError(checks.message("scan", rule, given, remedy))
+
+    def _integrals(self, row: Row) -> Tensor | str:
+        try:
+            values = line_integrals(row, [])[0] if isinstance(row, Counts) else row
+            chosen = values if self.views is None else values[list(self.views)]
+            checks.finite_values(chosen, "sinogram")
+            rule = f"have the shape {self.geometry.shape} of the geometry"
+            checks.require(chosen.shape == self.geometry.shape, "sinogram", rule, chosen)
+        except ValueError as error:
+            return str(error)
+        return torch.from_numpy(np.ascontiguousarray(chosen, dtype=np.float32))
+
+
+def _again(values: dict[str, Any]) -> Stack:
+    return replace(Stack(**values), metadata=MappingProxyType(values["metadata"]))
