@@ -16,6 +16,7 @@ from ctinr.batch.pipeline import ReadAhead
 from ctinr.batch.solvers import Solver
 from ctinr.batch.stack import Stack
 from ctinr.geometry import Grid, PlanarBeam
+from ctinr.operators.spectra import alike_on_any_threads
 from ctinr.projectors import Projector
 
 Done = tuple[Block, np.ndarray]
@@ -71,7 +72,8 @@ class BlockTask:
             return
         places = [place for place, _ in good]
         try:
-            made = self.solver(self.projector, torch.stack([row for _, row in good]))
+            with alike_on_any_threads():
+                made = self.solver(self.projector, torch.stack([row for _, row in good]))
         except FAILURES as error:
             if len(good) == 1:
                 yield places[0], str(error)

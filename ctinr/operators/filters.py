@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.operators.base import HasShape, LinearOperator
+from ctinr.operators.spectra import filtered_spectrum
 
 Window = Callable[[np.ndarray], np.ndarray]
 
@@ -153,8 +154,8 @@ class RampFilter(LinearOperator):
     def _forward(self, x: Tensor) -> Tensor:
         num_bins = x.shape[-1]
         length = padded_length(num_bins)
-        spectrum = torch.fft.rfft(x, n=length) * self._response(x.device, x.dtype)
-        return torch.fft.irfft(spectrum, n=length)[..., :num_bins].contiguous()
+        response = self._response(x.device, x.dtype)
+        return filtered_spectrum(x, response, length=length)[..., :num_bins].contiguous()
 
     def _transposed(self, y: Tensor) -> Tensor:
         return self._forward(y)

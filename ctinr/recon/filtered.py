@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ctinr.geometry import FanBeam, Grid, PlanarBeam
 from ctinr.operators import RampFilter
 from ctinr.operators.filters import Window, ramp_kernel
+from ctinr.operators.spectra import filtered_spectrum
 from ctinr.recon.run import Reconstruction
 
 # The window of the ramp, and its cut-off.
@@ -53,8 +53,7 @@ def ramped(views: Tensor, geometry: PlanarBeam, window: str | Window, cutoff: fl
     kernel = pitch * ramp_kernel(length, pitch) / np.sinc(angle / math.pi) ** 2
     tapered = ramp.response() / plain
     response = views.new_tensor(np.fft.rfft(kernel).real * tapered)
-    spectrum = torch.fft.rfft(views, n=length) * response
-    return torch.fft.irfft(spectrum, n=length)[..., :num_bins]
+    return filtered_spectrum(views, response, length=length)[..., :num_bins]
 
 
 def widened(geometry: PlanarBeam, grid: Grid) -> tuple[PlanarBeam, tuple[int, int]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ctinr.geometry import Beam
 from ctinr.operators import Gradient, LinearOperator
+from ctinr.operators.spectra import filtered_spectrum
 from ctinr.recon.problem import item_sums
 
 # The part of the step sizes that serves the data; the rest serves the variation.
@@ -153,5 +154,4 @@ def filtered(values: Tensor, response: Tensor) -> Tensor:
     """Multiply the spectrum along the last axis by a response: periodic, with no padding."""
     if response.shape[-1] == 1:
         return values * response
-    spectrum = torch.fft.rfft(values).mul_(response)
-    return torch.fft.irfft(spectrum, n=values.shape[-1])
+    return filtered_spectrum(values, response, length=values.shape[-1])
