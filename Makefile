@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := ctinr phantoms recon_scripts tests
-BENCHMARKS ?= $(filter-out _% cuda noise_study time_to_psnr tv_projections,$(notdir $(basename $(wildcard recon_scripts/benchmarks/*.py))))
+BENCHMARKS ?= $(filter-out _% batch cuda noise_study time_to_psnr tv_projections,$(notdir $(basename $(wildcard recon_scripts/benchmarks/*.py))))
 
 # A stamp says what .venv holds; it is made again when the requirements change.
 VENV := .venv/.made

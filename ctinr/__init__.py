@@ -6,7 +6,7 @@ A reconstruction problem is an operator and data::
     image = tv(A, y, weight=0.1).image
 
 The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.networks`,
-`ctinr.recon`, `ctinr.data`, `ctinr.report`. What most people need is here.
+`ctinr.recon`, `ctinr.data`, `ctinr.report`, `ctinr.batch`. What most people need is here.
 """
 
 from ctinr.checks import BackendUnavailable

@@ -103,11 +103,12 @@ class SliceCounter:
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""
+        now = self._clock()
         if self._first < 0:
-            self._begun, self._first, self._tenth = self._clock(), done, 10 * done // total
+            self._begun, self._first, self._tenth = now, done, 10 * done // total
             self._bar.rename("Slices")
             self._bar.begin(total)
-        rate = (done - self._first) / max(self._clock() - self._begun, 1e-9)
+        rate = (done - self._first) / max(now - self._begun, 1e-9)
         if rate > 0:
             self._bar.rename(f"Slices, {rate:.3g} a second")
         self._bar.observe(SimpleNamespace(index=done))

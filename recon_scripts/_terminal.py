@@ -63,7 +63,7 @@ def is_users(error: Exception) -> bool:
 
     if isinstance(error, OSError | BackendUnavailable):
         return True
-    kinds = (ValueError, TypeError, ArithmeticError)
+    kinds = (ValueError, TypeError, ArithmeticError, ImportError)
     return isinstance(error, kinds) and str(error).startswith("`")
 
 

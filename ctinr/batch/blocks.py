@@ -88,15 +88,15 @@ def in_turn(
     task: BlockTask, blocks: Sequence[tuple[int, int]], flow: Flow
 ) -> Generator[Done, None, None]:
     """Yield the blocks, read ahead by a thread and computed in this one."""
-    with ReadAhead(_rows(task.stack, blocks, flow), WAITING) as ahead:
+    with ReadAhead(rows_of(task.stack, blocks, flow), WAITING) as ahead:
         for first, rows in ahead:
             yield task.solve(first, rows)
 
 
-def _rows(
+def rows_of(
     stack: Stack, blocks: Sequence[tuple[int, int]], flow: Flow
 ) -> Iterator[tuple[int, list[Tensor | str]]]:
-    """Yield the rows of every block; neighbours are read together, as far as memory allows."""
+    """Yield the first slice and the rows of every block; neighbours are read together."""
     for band in _bands(blocks, flow.band):
         reading = stack.read(band[0][0], band[-1][1])
         for first, last in band:

@@ -60,6 +60,15 @@ class Cluster:
         """Threads of each worker on this machine; None where workers decide it themselves."""
         return None if self.workers is None else max(1, usable_cores() // self.workers)
 
+    def check_installed(self) -> None:
+        """Raise an ImportError that says how to install Dask, unless it is there."""
+        try:
+            import distributed  # noqa: F401
+        except ImportError as error:
+            named = "workers" if self.scheduler is None else "scheduler"
+            rule, value = "be left out where Dask is not installed", getattr(self, named)
+            raise ImportError(checks.message(named, rule, value, INSTALL)) from error
+
     def blocks(
         self, task: BlockTask, blocks: Sequence[tuple[int, int]]
     ) -> Generator[Done, None, None]:
@@ -67,8 +76,6 @@ class Cluster:
 
         Raises
         ------
-        ImportError
-            If Dask is not installed.
         OSError
             If the scheduler or its workers do not answer, or blocks cannot be read.
         """
@@ -89,13 +96,8 @@ class Cluster:
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:
-        try:
-            from distributed import Client, LocalCluster
-        except ImportError as error:
-            named = "workers" if self.scheduler is None else "scheduler"
-            rule = "be left out where Dask is not installed"
-            value = self.workers if self.scheduler is None else self.scheduler
-            raise ImportError(checks.message(named, rule, value, INSTALL)) from error
+        from distributed import Client, LocalCluster
+
         if self.scheduler is not None:
             with _reached(self.scheduler, Client) as client:
                 yield client

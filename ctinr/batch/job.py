@@ -123,6 +123,8 @@ class Work:
         rule = f"be some of the {len(stack)} slices, counted from 0, as in 10:20"
         inside = 0 <= first < last <= len(stack)
         checks.require(inside, "slices", rule, f"{first}:{last}")
+        if job.cluster is not None:
+            job.cluster.check_installed()
         method = job.method
         flow = flow_within(job.memory_budget, stack, method.name, side_by_side=method.side_by_side)
         A = Projector(stack.geometry, stack.grid.slice, backend=job.engine)

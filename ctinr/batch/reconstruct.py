@@ -73,6 +73,8 @@ def reconstruct_stack(
         stack is damaged or was changed meanwhile. What is done is kept.
     ValueError
         If the slices do not exist or the memory does not suffice for one of them.
+    ImportError
+        If other processes are asked for and Dask is not installed.
     """
     begun = time.perf_counter()
     work, out = Work.of(stack, job or Job()), Path(out)

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from ctinr.recon.run import Step, run
-from recon_scripts._progress import Display
+from recon_scripts._progress import Display, SliceCounter
 
 
 def steps(count):
@@ -55,3 +55,28 @@ def test_nothing_is_drawn_where_there_is_no_terminal():
         found = run(steps(3), 3, (bar,))
     assert quiet.file.getvalue() == ""
     assert found.iterations == 3
+
+
+def counted(console, *calls):
+    """Show calls of 0 s, 2 s, 4 s … and return what was written."""
+    seconds = iter(range(0, 100, 1))
+    with Display(console) as display, display.stage("FBP") as bar:
+        counter = SliceCounter(bar, display, clock=lambda: float(next(seconds)))
+        for done, total in calls:
+            counter(done, total)
+            display._progress.refresh()
+    return console.file.getvalue()
+
+
+def test_slices_are_counted_in_few_plain_lines_where_there_is_no_terminal():
+    calls = [(40, 400), *((40 + 8 * step, 400) for step in range(1, 46))]
+    lines = counted(Console(file=io.StringIO(), width=40), *calls).splitlines()
+    assert lines[0] == "80 of 400 slices, 8 a second, 40 s left"
+    assert lines[-1] == "400 of 400 slices, 8 a second"
+    assert len(lines) == 9
+
+
+def test_slices_are_a_bar_with_their_rate_on_a_terminal(terminal):
+    shown = counted(terminal, (0, 20), (8, 20))
+    assert "8/20" in shown and "Slices, 8 a second" in shown
+    assert "of 20 slices" not in shown

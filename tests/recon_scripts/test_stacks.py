@@ -139,6 +139,14 @@ def test_options_of_volumes_are_refused_for_one_scan(path, tmp_path, capsys, opt
     assert f"`{name}` must be left out unless --out names a file" in capsys.readouterr().err
 
 
+def test_without_dask_the_command_says_how_to_install_it(path, out, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert run(path, out, workers=2) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Install it with: pip install 'ctinr[cluster]'" in said
+    assert not out.with_name("v.h5.partial").exists()
+
+
 def test_where_a_range_goes():
     assert parsed_slices("3:7") == (3, 7)
     assert parsed_slices(" :7") == (0, 7)
