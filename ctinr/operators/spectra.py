@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
 import torch
@@ -20,7 +21,8 @@ _ALIKE: ContextVar[bool] = ContextVar("alike", default=False)
 def alike_on_any_threads() -> Iterator[None]:
     """Let Fourier transforms on the CPU not depend on the number of threads, in the block.
 
-    They take one thread then. Nothing else is changed: all other operations are alike anyway.
+    Each item along the first axis is transformed by one thread then, and several of them at a
+    time. Nothing else is changed: all other operations are alike anyway.
     """
     token = _ALIKE.set(True)
     try:
@@ -36,7 +38,7 @@ def filtered_spectrum(values: Tensor, response: Tensor, *, length: int) -> Tenso
     ----------
     values : Tensor, shape (..., u)
         Real values.
-    response : Tensor, shape (length // 2 + 1,)
+    response : Tensor, shape (length // 2 + 1,) or one that spreads to the spectrum's
         At the frequencies of `torch.fft.rfft`.
     length : int
         At least that of the last axis.
@@ -46,19 +48,26 @@ def filtered_spectrum(values: Tensor, response: Tensor, *, length: int) -> Tenso
     Tensor, shape (..., length)
         Fresh memory.
     """
-    with _threads_for(values):
-        spectrum = torch.fft.rfft(values, n=length).mul_(response)
-        return torch.fft.irfft(spectrum, n=length)
+    if not _ALIKE.get() or values.device.type != "cpu" or values.ndim < 3:
+        return _filtered(values, response, length)
+    items = values.new_empty((*values.shape[:-1], length))
+    # One for all items, or one for each.
+    own = response if response.ndim == values.ndim else response.expand(1, *response.shape)
+    own = own.expand(len(values), *own.shape[1:])
 
+    def fill(place: int) -> None:
+        items[place] = _filtered(values[place], own[place], length)
 
-@contextlib.contextmanager
-def _threads_for(values: Tensor) -> Iterator[None]:
     threads = torch.get_num_threads()
-    if not _ALIKE.get() or values.device.type != "cpu" or threads == 1:
-        yield
-        return
     torch.set_num_threads(1)
     try:
-        yield
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, range(len(values))))
     finally:
         torch.set_num_threads(threads)
+    return items
+
+
+def _filtered(values: Tensor, response: Tensor, length: int) -> Tensor:
+    spectrum = torch.fft.rfft(values, n=length).mul_(response)
+    return torch.fft.irfft(spectrum, n=length)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +15,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ctinr import checks
-from ctinr.geometry import FanBeam, Grid, ParallelBeam, PlanarBeam
+from ctinr.geometry import Beam, FanBeam, Grid, ParallelBeam, PlanarBeam
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import Window
 from ctinr.recon.filtered import LowPass, analytic, ramped, widened
+from ctinr.recon.kernels.choice import KernelName, choose_kernel, load_kernel
 from ctinr.recon.problem import beam_of, check_data, grid_of
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.views import Arc, fan_shares, view_weights
@@ -80,7 +83,8 @@ def fbp(
             image = _slices(y, geometry, grid, low_pass)
         else:
             image = _slice(y, geometry, grid, low_pass)
-    return analytic("FBP", image, begun, low_pass)
+    found = analytic("FBP", image, begun, low_pass)
+    return replace(found, record={"kernel": kernel_for(geometry, y.detach())})
 
 
 def _slice(y: Tensor, geometry: PlanarBeam, grid: Grid, low_pass: LowPass) -> Tensor:
@@ -116,7 +120,11 @@ def _slices(y: Tensor, geometry: ParallelBeam, grid: Grid, low_pass: LowPass) ->
 
 
 def backproject(
-    sinogram: Float[Tensor, "*batch angle u"], geometry: PlanarBeam, grid: Grid
+    sinogram: Float[Tensor, "*batch angle u"],
+    geometry: PlanarBeam,
+    grid: Grid,
+    *,
+    kernel: KernelName = "auto",
 ) -> Float[Tensor, "*batch height width"]:
     """Integrate the views over the turn, at the cell centres.
 
@@ -134,11 +142,16 @@ def backproject(
         Where the rays lie.
     grid : Grid
         Where the cells lie, two-dimensional.
+    kernel : str
+        What computes it: "torch", "numba" (a parallel beam on the CPU, without gradients; a fan
+        is computed by torch), or "auto".
 
     Raises
     ------
     ValueError
         If the sinogram does not have the shape of the geometry or the grid has not two axes.
+    ValueError, BackendUnavailable
+        If the kernel that is asked for is unknown or cannot compute this.
     """
     checks.trailing_shape(sinogram, "sinogram", shape=geometry.shape, what="the geometry")
     checks.require(len(grid.shape) == 2, "grid", "have two axes", repr(grid.shape))
@@ -148,6 +161,10 @@ def backproject(
     # A zero before the first bin and two after the last: what lies outside reads zeros.
     weighted = sinogram.reshape(-1, *geometry.shape) * sinogram.new_tensor(parts)[:, None]
     views = pad(weighted, (1, 2))
+    if kernel_for(geometry, views, kernel=kernel) == "numba":
+        places: Any = _places(geometry, grid)  # type: ignore[arg-type]
+        image = load_kernel("parallel_numba")(views, *places)
+        return image.reshape(*leading, *grid.shape)
     image = views.new_zeros(views.shape[0], math.prod(grid.shape))
     for view, (position, factor) in enumerate(_seen(geometry, grid, sinogram)):
         position = position.clamp_(0, num_bins + 1).flatten()
@@ -159,18 +176,35 @@ def backproject(
     return image.reshape(*leading, *grid.shape)
 
 
+def kernel_for(geometry: Beam, views: Tensor, *, kernel: KernelName = "auto") -> KernelName:
+    """Return which engine backprojects such views; an error if the one asked for cannot."""
+    if isinstance(geometry, ParallelBeam):
+        return choose_kernel(kernel, views)
+    rule = "be auto or torch for a fan, for which there is no other"
+    checks.require(kernel in ("auto", "torch"), "kernel", rule, repr(kernel))
+    return "torch"
+
+
+def _places(geometry: ParallelBeam, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return the parts (angle, y) and (angle, x) of where cells fall in the padded bins."""
+    pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
+    angles = np.asarray(geometry.angles)[:, None]
+    down = np.sin(angles) * grid.cell_centers(0) / pitch
+    return down, (np.cos(angles) * grid.cell_centers(1) - first) / pitch + 1
+
+
 def _seen(
     geometry: PlanarBeam, grid: Grid, like: Tensor
 ) -> Iterator[tuple[Tensor, Tensor | float]]:
     """Yield for every view where cells fall in its padded bins, counted in bins, and a factor."""
+    if isinstance(geometry, ParallelBeam):
+        for down, across in zip(*_places(geometry, grid), strict=True):
+            yield like.new_tensor(down)[:, None] + like.new_tensor(across), 1.0
+        return
     pitch, first = geometry.detector.pitch[0], geometry.detector.bin_centers()[0]
     y, x = grid.cell_centers(0)[:, None], grid.cell_centers(1)
     for angle in geometry.angles:
         cosine, sine = math.cos(angle), math.sin(angle)
-        if not isinstance(geometry, FanBeam):
-            down, across = sine * y / pitch, (cosine * x - first) / pitch + 1
-            yield like.new_tensor(down) + like.new_tensor(across), 1.0
-            continue
         distance = geometry.source_distance
         beside = like.new_tensor(sine * y) + like.new_tensor(cosine * x)
         away = like.new_tensor(cosine * y + distance) - like.new_tensor(sine * x)

@@ -169,7 +169,7 @@ def backproject_cone(
     """
     checks.trailing_shape(sinogram, "sinogram", shape=geometry.shape, what="the geometry")
     checks.require(len(grid.shape) == 3, "grid", "have three axes", repr(grid.shape))
-    backproject = load_kernel(choose_kernel(kernel, sinogram))
+    backproject = load_kernel(f"cone_{choose_kernel(kernel, sinogram)}")
     views = sinogram.reshape(-1, *geometry.shape)
     volume = backproject(views, geometry, grid, Turns.of(geometry, grid))
     return volume.reshape(*sinogram.shape[:-3], *grid.shape)

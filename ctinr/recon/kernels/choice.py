@@ -56,5 +56,5 @@ def choose_kernel(kernel: KernelName, views: Tensor) -> KernelName:
 
 
 def load_kernel(name: str) -> Callable[..., Tensor]:
-    """Import an engine, which is compiled on first use, and return its `backproject`."""
-    return importlib.import_module(f"ctinr.recon.kernels.cone_{name}").backproject
+    """Import an engine of a beam, such as "cone_numba", and return its `backproject`."""
+    return importlib.import_module(f"ctinr.recon.kernels.{name}").backproject
