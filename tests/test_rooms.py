@@ -26,7 +26,7 @@ GLOBAL_SEEDS = frozenset(
     {"torch.manual_seed", "torch.cuda.manual_seed", "torch.cuda.manual_seed_all"}
     | {"np.random.seed", "numpy.random.seed", "random.seed", "torch.seed"}
 )
-LAZY = ("numba", "matplotlib", "astra", "torch_radon", "skimage", "tyro", "rich", "jinja2")
+LAZY = ("numba", "matplotlib", "astra", "torch_radon", "skimage", "tyro", "rich", "jinja2", "dask")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

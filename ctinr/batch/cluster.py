@@ -88,7 +88,7 @@ class Cluster:
             for _, block in zip(range(slots), waiting, strict=False):
                 running.add(_given(client, task, block, self.threads))
             for future in running:
-                yield future.result()
+                yield _made(future)
                 future.release()
                 block = next(waiting, None)
                 if block is not None:
@@ -141,10 +141,22 @@ def _reached(address: str, client_type: Any) -> Iterator[Any]:
         yield client
 
 
+def _made(future: Any) -> Done:
+    """Return what a worker sent back."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    try:
+        return future.result()
+    except (KilledWorker, FutureCancelledError) as error:
+        rule = "have a scheduler and workers that stay until a block is done"
+        remedy = "Do they have enough memory? The same command goes on."
+        raise OSError(checks.message("scheduler", rule, str(error)[:200], remedy)) from error
+
+
 def _given(client: Any, task: BlockTask, block: tuple[int, int], threads: int | None) -> Any:
-    return client.submit(
-        computed, task, *block, threads=threads, pure=False, retries=RETRIES, key=f"slices-{block}"
-    )
+    # Not pure, so that it never is the task of another run on the same scheduler.
+    return client.submit(computed, task, *block, threads=threads, pure=False, retries=RETRIES)
 
 
 def computed(task: BlockTask, first: int, last: int, *, threads: int | None) -> Done:

@@ -110,9 +110,12 @@ def _finished(
     """
     if not out.exists():
         return None
-    same = is_volume(out) and read_volume(out).metadata.get("settings") == _text(settings)
-    if same and not (overwrite and not unfinished.told):
-        return read_volume(out)
+    # What cannot be read is some other file.
+    with contextlib.suppress(OSError, ValueError):
+        found = read_volume(out) if is_volume(out) else None
+        same = found is not None and found.metadata.get("settings") == _text(settings)
+        if same and not (overwrite and not unfinished.told):
+            return found
     rule, remedy = "not exist yet", "Choose another name, or replace it with --overwrite."
     if not overwrite:
         raise FileExistsError(checks.message("out", rule, f"'{out}'", remedy))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ctinr.batch import Cluster, Job, Method, open_stack, reconstruct_stack
+from ctinr.batch.cluster import _made
 from tests.batch.stacks import cells, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -120,6 +121,20 @@ def test_without_dask_the_error_says_how_to_install_it(path, tmp_path, monkeypat
     message = r"`workers` must be left out where Dask is not installed; got 2\. .*ctinr\[cluster\]"
     with pytest.raises(ImportError, match=message):
         reconstruct_stack(open_stack(path), tmp_path / "v.h5", Job(TV, cluster=Cluster(workers=2)))
+
+
+class Lost:
+    """What Dask gives for a block whose workers died again and again."""
+
+    def result(self):
+        from distributed import KilledWorker
+
+        raise KilledWorker("slices", None, 3)
+
+
+def test_workers_that_die_again_and_again_are_an_error_of_the_house():
+    with pytest.raises(OSError, match="`scheduler` must have a scheduler and workers that stay"):
+        _made(Lost())
 
 
 def test_which_processes_is_said_once():

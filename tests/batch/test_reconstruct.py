@@ -237,6 +237,15 @@ def test_an_older_file_stays_until_the_new_one_is_whole(stack, out, monkeypatch)
     assert np.isfinite(cells(out)).all()
 
 
+def test_a_broken_file_is_one_that_can_be_replaced(stack, out):
+    reconstruct_stack(stack, out, FBP)
+    out.write_bytes(out.read_bytes()[:3000])
+    with pytest.raises(FileExistsError, match="`out` must not exist yet"):
+        reconstruct_stack(stack, out, FBP)
+    assert reconstruct_stack(stack, out, FBP, overwrite=True).done == 20
+    assert np.isfinite(cells(out)).all()
+
+
 def test_a_run_that_only_had_to_clean_up_does_so(stack, out, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("ctinr.batch.unfinished.Unfinished.remove", lambda self: None)
