@@ -174,7 +174,10 @@ def computed(task: BlockTask, first: int, last: int, *, threads: int | None) -> 
     from distributed import get_worker
 
     from ctinr.projectors.backends.numba_threads import use_threads
+    from ctinr.recon.allocation import keep_freed_memory
 
+    # Dask lets its workers return memory at once, and a method takes it again at every step.
+    keep_freed_memory()
     rows = list(task.stack.read(first, last))
     with _TURN:
         use_threads(get_worker().state.nthreads if threads is None else threads)
