@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,7 +130,7 @@ class Lost:
     def result(self):
         from distributed import KilledWorker
 
-        raise KilledWorker("slices", None, 3)
+        raise KilledWorker("slices", SimpleNamespace(address="tcp://10.0.0.1:1"), 3)
 
 
 def test_workers_that_die_again_and_again_are_an_error_of_the_house():
