@@ -2,7 +2,6 @@
 
 from ctinr.data.files import replacing
 from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
-from ctinr.data.formats.cones import ConeScan
 from ctinr.data.formats.contents import contents_of
 from ctinr.data.formats.conversion import convert
 from ctinr.data.formats.detect2d import read_detect2d
@@ -40,7 +39,6 @@ from ctinr.data.sounds import Sound, read_sound
 __all__ = [
     "READERS",
     "Acquisition",
-    "ConeScan",
     "KnownRays",
     "Noise",
     "Picture",

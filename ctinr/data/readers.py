@@ -17,7 +17,9 @@ from ctinr.data.formats.fips import is_fips, read_fips
 from ctinr.data.formats.helsinki import is_helsinki, read_helsinki
 from ctinr.data.formats.lodopab import is_lodopab, read_lodopab
 from ctinr.data.formats.measured import KnownRays
+from ctinr.data.formats.naf import is_naf, read_naf
 from ctinr.data.formats.nxtomo import entries_of, read_nxtomo
+from ctinr.data.formats.r2gaussian import is_r2gaussian, read_r2gaussian
 from ctinr.data.formats.stack_files import is_stack, is_tiff
 from ctinr.data.formats.stacks import read_stack
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
@@ -219,6 +221,8 @@ READERS: tuple[Reader, ...] = (
     Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
     Reader("FIPS sinogram (mat)", is_fips, read_fips),
     Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
+    Reader("NAF or SAX-NeRF cone beam (pickle)", is_naf, read_naf),
+    Reader("R²-Gaussian cone beam (folder)", is_r2gaussian, read_r2gaussian, folders=True),
     STACK,
     PICTURE,
 )

@@ -81,7 +81,9 @@ class Acquisition:
 
 
 def acquisition_of_scan(scan: Scan) -> Acquisition:
-    """Return a parallel scan as frames of one row: transmissions, a flat of 1 and a dark of 0.
+    """Return a parallel scan as frames: transmissions, a flat of 1 and a dark of 0.
+
+    Frames have the rows of the detector, or one if it is a line.
 
     Raises
     ------
@@ -91,7 +93,9 @@ def acquisition_of_scan(scan: Scan) -> Acquisition:
     if not isinstance(scan.geometry, ParallelBeam):
         rule, remedy = "have a parallel beam to be written as frames", "Write a ctinr scan instead."
         raise ValueError(checks.message("scan", rule, type(scan.geometry).__name__, remedy))
-    transmission = np.exp(-scan.sinogram.detach().cpu().numpy())[:, None, :]
+    transmission = np.exp(-scan.sinogram.detach().cpu().numpy())
+    bins = transmission.shape[-1]
+    transmission = transmission.reshape(scan.num_views, -1, bins)
     dark, flat = np.zeros_like(transmission[:1]), np.ones_like(transmission[:1])
     frames = np.concatenate([dark, flat, transmission])
     theta = np.rad2deg(np.asarray(scan.geometry.angles))
@@ -100,9 +104,9 @@ def acquisition_of_scan(scan: Scan) -> Acquisition:
         angles=np.concatenate([theta[:1], theta[:1], theta]),
         angle_units="degrees",
         read=lambda chosen: frames[chosen],
-        shape=(1, frames.shape[2]),
+        shape=(frames.shape[1], bins),
         dtype=frames.dtype,
-        pixel=(scan.geometry.detector.pitch[0], "mm"),
+        pixel=(scan.geometry.detector.pitch[-1], "mm"),
         title=str(scan.metadata.get("title", "")),
     )
 

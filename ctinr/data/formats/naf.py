@@ -18,15 +18,19 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.files import naming
-from ctinr.data.formats.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.files import naming, readable
+from ctinr.data.formats.cones import Scanner, cone_scan, numbers_in
 from ctinr.data.formats.pickles import plain_pickle
+from ctinr.data.scan import Scan
 
 PARTS = ("train", "val")
 PER_METRE = 1e-3
+SUFFIXES = (".pickle", ".pkl")
+# How pickles of the protocols 2 to 5 begin.
+BEGINNINGS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
-def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> ConeScan:
+def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> Scan:
     """Read a pickle of NAF or SAX-NeRF, of which nothing is executed.
 
     Parameters
@@ -64,8 +68,16 @@ def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> ConeScan:
             angles,
             projections,
             volume=volume,
-            title=f"{path.stem}, {part}",
+            about={"title": f"{path.stem}, {part}", "source": path.name},
         )
+
+
+def is_naf(path: Path) -> bool:
+    """Tell whether a file is a pickle, by its name or its first bytes; nothing of it is loaded."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with readable(path), path.open("rb") as file:
+        return file.read(2) in BEGINNINGS
 
 
 def _scanner(content: Mapping[str, Any], path: Path) -> Scanner:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from ctinr.data import contents_of, convert, read_scan, reader_of
 from ctinr.data.formats.naf import read_naf
 from ctinr.data.formats.pickles import plain_pickle
 from ctinr.data.formats.r2gaussian import read_r2gaussian
 from ctinr.projectors import Projector
+from phantoms import ball
 
 # (u, v) and (x, y, z); nothing is equal to anything else. A ball of 1 mm off every axis.
 BINS, PITCH, CELLS, SPACING = (48, 36), (0.8, 1.0), (20, 24, 16), (1.0, 0.9, 1.1)
@@ -133,13 +135,54 @@ def test_the_geometry_is_in_mm_and_in_our_order(tmp_path):
 def test_the_truth_projects_onto_the_projections(tmp_path):
     for scan in both(tmp_path):
         A = Projector(scan.geometry, scan.grid, backend="torch")
-        gap = torch.linalg.norm(A(scan.truth) - scan.projections)
-        assert gap < 0.2 * torch.linalg.norm(scan.projections)
-        np.testing.assert_allclose(centroids(A(scan.truth)), centroids(scan.projections), atol=0.05)
+        gap = torch.linalg.norm(A(scan.truth) - scan.sinogram)
+        assert gap < 0.2 * torch.linalg.norm(scan.sinogram)
+        np.testing.assert_allclose(centroids(A(scan.truth)), centroids(scan.sinogram), atol=0.05)
         for axis in (0, 1, 2):
-            wrong = torch.linalg.norm(A(scan.truth.flip(axis)) - scan.projections)
-            assert wrong > 0.9 * torch.linalg.norm(scan.projections)
+            wrong = torch.linalg.norm(A(scan.truth.flip(axis)) - scan.sinogram)
+            assert wrong > 0.9 * torch.linalg.norm(scan.sinogram)
         assert float(scan.truth.max()) == pytest.approx(VALUE / 1000)
+
+
+def test_the_exact_integrals_of_the_ball_are_the_projections(tmp_path):
+    """By our rays and by the formulas of the benchmarks, to rounding: no bin is off."""
+    for scan in both(tmp_path):
+        rays = scan.geometry.rays()
+        seen = ball(RADIUS, VALUE / 1000, center=BALL).line_integrals(rays.points, rays.directions)
+        np.testing.assert_allclose(scan.sinogram.numpy(), seen, atol=1e-6)
+        wrong = seen[:, ::-1] - scan.sinogram.numpy()
+        assert np.abs(wrong).max() > 0.5 * seen.max()
+
+
+def test_read_scan_knows_them(tmp_path):
+    pickled, folder = write(tmp_path / "a.pickle", naf()), write_folder(tmp_path / "b")
+    scan = read_scan(pickled, part="val", num_views=1)
+    assert scan.sinogram.shape == (1, 36, 48)
+    assert scan.metadata["title"] == "a, val"
+    assert scan.metadata["data_range"] == pytest.approx(VALUE / 1000)
+    assert scan.warnings() == ()
+    assert read_scan(folder, unit=50.0).warnings() == ()
+    assert "its unit of length is: it was taken to be 1 mm" in read_scan(folder).warnings()[0]
+    names = [reader_of(path).name for path in (pickled, folder)]
+    assert names == ["NAF or SAX-NeRF cone beam (pickle)", "R²-Gaussian cone beam (folder)"]
+    assert contents_of(pickled) == {}
+    with pytest.raises(ValueError, match="`unit` must be left out for a NAF or SAX-NeRF"):
+        read_scan(pickled, unit=1.0)
+
+
+def test_a_pickle_is_known_by_its_first_bytes(tmp_path):
+    assert read_scan(write(tmp_path / "chest_50", naf())).num_views == 4
+
+
+def test_they_are_converted(tmp_path):
+    folder = write_folder(tmp_path / "b")
+    assert convert(folder, tmp_path / "c.h5", unit=50.0) == ()
+    scan, again = read_scan(folder, unit=50.0), read_scan(tmp_path / "c.h5")
+    assert torch.equal(again.sinogram, scan.sinogram)
+    assert torch.equal(again.truth, scan.truth)
+    assert (again.geometry, again.grid) == (scan.geometry, scan.grid)
+    with pytest.raises(ValueError, match="`scan` must have a parallel beam to be written"):
+        convert(folder, tmp_path / "c.nxs", to="nxtomo")
 
 
 def test_the_other_part_can_be_asked_for(tmp_path):
