@@ -1,5 +1,6 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
+from ctinr.data.datasets import ScanDataset
 from ctinr.data.files import replacing
 from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
 from ctinr.data.formats.contents import contents_of
@@ -33,6 +34,7 @@ from ctinr.data.preprocessing.stripes import remove_stripes_by_filtering, remove
 from ctinr.data.preprocessing.transmission import fill_bins, flat_field, minus_log, open_beam
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
+from ctinr.data.scan_sets import read_scan_of_set, write_scans
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
 from ctinr.data.sounds import Sound, read_sound
 
@@ -44,6 +46,7 @@ __all__ = [
     "Picture",
     "Reader",
     "Scan",
+    "ScanDataset",
     "Sound",
     "acquisition_of_scan",
     "binned",
@@ -74,6 +77,7 @@ __all__ = [
     "read_picture",
     "read_r2gaussian",
     "read_scan",
+    "read_scan_of_set",
     "read_sound",
     "read_stack",
     "reader_of",
@@ -87,4 +91,5 @@ __all__ = [
     "write_exchange",
     "write_nxtomo",
     "write_scan",
+    "write_scans",
 ]

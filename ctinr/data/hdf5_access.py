@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # What reading a damaged file may end in, besides an OSError.
 INSIDE = (RuntimeError, LookupError, UnicodeError, OverflowError, MemoryError)
+# What a field may claim to hold whatever is there, bytes; beyond it, how much a filter can save.
+UNSEEN, MOST_SAVED = 2**26, 2000
 
 
 @contextlib.contextmanager
@@ -28,19 +31,31 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     What the HDF5 library raises in the block is about the file, and is raised again as an OSError
     that names it; a ValueError or TypeError is the caller's own, and passes.
     """
+    path = Path(path)
+    file = open_file(path)
+    with naming_the_file(path), file:
+        yield file
+
+
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Return an HDF5 file, opened for reading; errors say what is wrong with it and what to do."""
     import h5py
 
     path = existing(path)
     with readable(path):
         try:
-            file = h5py.File(path, "r")
+            return h5py.File(path, "r")
         except PermissionError:
             raise
-        except OSError as error:
+        except (OSError, *INSIDE) as error:
             raise _why_not(path, error) from error
+
+
+@contextlib.contextmanager
+def naming_the_file(path: Path) -> Iterator[None]:
+    """Raise what the HDF5 library raises in the block again, as an OSError that names the file."""
     try:
-        with file:
-            yield file
+        yield
     except (OSError, *INSIDE) as error:
         if isinstance(error, OSError) and str(path) in str(error):
             raise
@@ -78,12 +93,30 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
 
 def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
+    _check_claim(field, selection)
     try:
         return field[selection]
     except (OSError, RuntimeError) as error:
         given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
         remedy = "The file is damaged; copy it anew from where it came from."
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
+
+
+def _check_claim(field: h5py.Dataset, selection: Any) -> None:
+    """Raise if a field claims to hold far more than its file can: memory is taken as it claims."""
+    if field.shape is None or field.is_virtual or field.external:
+        return
+    chosen = selection if isinstance(selection, tuple) else (selection,)
+    once = [place for place, each in enumerate(chosen) if isinstance(each, int | np.integer)]
+    count = math.prod(size for place, size in enumerate(field.shape) if place not in once)
+    claimed, held = count * max(8, field.dtype.itemsize), field.id.get_storage_size()
+    rule = "name an undamaged file"
+    given = (
+        f"'{field.file.filename}', whose field {field.name} claims {count} values and holds "
+        f"{held} bytes"
+    )
+    if claimed > UNSEEN and claimed > MOST_SAVED * held:
+        raise OSError(checks.message("path", rule, given, "Copy it anew from where it came from."))
 
 
 def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
@@ -94,18 +127,25 @@ def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
     return np.asarray(values(field, selection), dtype=np.float64)
 
 
-def put(group: h5py.Group, name: str, data: Any, *, units: str, axes: str = "") -> None:
+def put(
+    group: h5py.Group, name: str, data: Any, *, units: str, axes: str = "", chunks: Any = True
+) -> None:
     """Write a field with its unit and a checksum, and what its axes are."""
     if hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
-    field = group.create_dataset(name, data=data, chunks=True, fletcher32=True)
+    field = group.create_dataset(name, data=data, chunks=chunks, fletcher32=True)
     field.attrs["units"] = np.bytes_(units)
     if axes:
         field.attrs["axes"] = np.bytes_(axes)
 
 
-def take(file: h5py.File, name: str, units: str) -> np.ndarray:
-    """Read a field of numbers that must have that unit; the error names file and field."""
+def take(file: h5py.File, name: str, units: str, selection: Any = ()) -> np.ndarray:
+    """Read a field of numbers, or a part of it, in that unit; the error names file and field."""
+    return np.asarray(values(numeric(file, name, units), selection))
+
+
+def numeric(file: h5py.File, name: str, units: str) -> h5py.Dataset:
+    """Return a field of numbers that must have that unit; the error names file and field."""
     field = dataset(file, name)
     given = text_attribute(field, "units")
     rule = f"name a file whose field /{name} has the units {units!r}"
@@ -113,7 +153,7 @@ def take(file: h5py.File, name: str, units: str) -> np.ndarray:
     rule = f"name a file whose field /{name} holds numbers"
     given = f"'{file.filename}' with values of type {field.dtype}"
     checks.require(field.dtype.kind in "iuf", "path", rule, given)
-    return np.asarray(values(field))
+    return field
 
 
 def valid_fields(group: str, names: tuple[str, ...]) -> dict[str, str]:

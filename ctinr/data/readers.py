@@ -26,6 +26,8 @@ from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
 from ctinr.data.scan import Scan
+from ctinr.data.scan_sets import FORMAT as SET_FORMAT
+from ctinr.data.scan_sets import read_scan_of_set
 from ctinr.data.simulation import Project
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -182,11 +184,19 @@ def _is_hdf5(path: Path) -> bool:
     return any(head[at : at + size] == SIGNATURE for at in (0, 512, 1024, 2048))
 
 
-def _is_own(path: Path) -> bool:
+def _has_format(path: Path) -> str | None:
     if not _is_hdf5(path):
-        return False
+        return None
     with opened(path) as file:
-        return text_attribute(file, "format") == FORMAT
+        return text_attribute(file, "format")
+
+
+def _is_own(path: Path) -> bool:
+    return _has_format(path) == FORMAT
+
+
+def _is_set(path: Path) -> bool:
+    return _has_format(path) == SET_FORMAT
 
 
 def _is_exchange(path: Path) -> bool:
@@ -209,12 +219,14 @@ def _is_picture(path: Path) -> bool:
 
 EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange)
 NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
+SCANS = Reader("ctinr scans, many in a file (HDF5)", _is_set, read_scan_of_set)
 LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
 STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True)
 PICTURE = Reader("picture", _is_picture, scan_from_image)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan),
+    SCANS,
     EXCHANGE,
     NXTOMO,
     LODOPAB,

@@ -130,8 +130,7 @@ class Scan:
             f"be at most {self.num_views}, the number of views of the scan",
             num_views,
         )
-        spread = np.arange(num_views) * (self.num_views / num_views)
-        return self[np.floor(spread + 0.5).astype(int)]
+        return self[evenly_spread(num_views, self.num_views)]
 
     def warnings(self) -> tuple[str, ...]:
         """Return what a reader of the reconstruction should know, one sentence each.
@@ -145,6 +144,12 @@ class Scan:
         values = self.sinogram.detach().cpu().double().numpy()
         simulated = bool(self.metadata.get("simulated", False))
         return noted + suspicions(values, self.geometry, self.grid, simulated=simulated)
+
+
+def evenly_spread(num_views: int, of: int) -> tuple[int, ...]:
+    """Return which of the views are spread evenly over them: every n-th, or the nearest to that."""
+    spread = np.arange(num_views) * (of / num_views)
+    return tuple(np.floor(spread + 0.5).astype(int).tolist())
 
 
 def _check_values(values: Any, argument: str, shape: tuple[int, ...], owner: str) -> None:
