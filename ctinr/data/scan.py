@@ -83,6 +83,10 @@ class Scan:
         known = "known" if self.truth is not None else "unknown"
         return f"Scan({title}{self.num_views} views x {bins} bins, {self.grid!r}, truth {known})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.sinogram, self.geometry, self.grid, self.truth, dict(self.metadata))
+        return Scan, parts
+
     @property
     def num_views(self) -> int:
         """Number of views."""
