@@ -33,7 +33,7 @@ from ctinr.data.hdf5_geometry import (
     take_lengths,
 )
 from ctinr.data.hdf5_metadata import put_metadata, take_metadata
-from ctinr.data.scan import EACH_VIEW, Scan
+from ctinr.data.scan import Scan
 from ctinr.geometry import Grid, PlanarBeam
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def assembled(
     with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
         cells = Grid(**parts["grid"])
     named = {argument: f"a valid field /{field}" for argument, field in fields.items()}
-    of_views = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in EACH_VIEW}
-    with naming(path, named | of_views):
+    of_keys = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in parts["metadata"]}
+    with naming(path, named | of_keys):
         return Scan(
             sinogram=torch.from_numpy(parts["sinogram"]),
             geometry=geometry,

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 INSIDE = (RuntimeError, LookupError, UnicodeError, OverflowError, MemoryError)
 # What a field may claim to hold whatever is there, bytes; beyond it, how much a filter can save.
 UNSEEN, MOST_SAVED = 2**26, 2000
+# The attribute with what `sealed` gives a field.
+SEAL = "crc32"
 
 
 @contextlib.contextmanager
@@ -88,6 +91,8 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     if not isinstance(found, h5py.Dataset):
         given = f"'{file.filename}' without it"
         raise ValueError(checks.message("path", f"name a file with the field /{name}", given))
+    rule, given = f"name a file whose field /{name} holds something", f"'{file.filename}'"
+    checks.require(found.shape is not None, "path", rule, f"{given} with an empty one")
     return found
 
 
@@ -95,8 +100,12 @@ def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
     _check_claim(field, selection)
     try:
-        return field[selection]
+        found = field[selection]
+        _check_seal(field, selection, found)
+        return found
     except (OSError, RuntimeError) as error:
+        if str(error).startswith("`"):
+            raise
         given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
         remedy = "The file is damaged; copy it anew from where it came from."
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
@@ -124,7 +133,9 @@ def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
     given = f"'{field.file.filename}' with values of type {field.dtype}"
     rule = f"name a file whose field {field.name} holds real numbers"
     checks.require(field.dtype.kind in "biuf", "path", rule, given)
-    return np.asarray(values(field, selection), dtype=np.float64)
+    # A damaged number may be a NaN that signals; it stays one, and whoever uses it finds it.
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values(field, selection), dtype=np.float64)
 
 
 def put(
@@ -137,6 +148,43 @@ def put(
     field.attrs["units"] = np.bytes_(units)
     if axes:
         field.attrs["axes"] = np.bytes_(axes)
+    seal(field, data, entries=chunks is not True)
+
+
+def seal(field: h5py.Dataset, data: Any, *, entries: bool = False) -> None:
+    """Give a field the CRC-32 of its bytes, or with `entries` that of each along its first axis.
+
+    The library's own checksum does not notice that a chunk and its checksum are zeros, and its
+    table of the chunks has none.
+    """
+    data = np.asarray(data)
+    sums = [_crc(entry) for entry in data] if entries else _crc(data)
+    field.attrs[SEAL] = np.asarray(sums, dtype=np.uint32)
+
+
+def _crc(data: Any) -> int:
+    return zlib.crc32(np.ascontiguousarray(data).tobytes())
+
+
+def _check_seal(field: h5py.Dataset, selection: Any, found: Any) -> None:
+    """Raise unless values are those that were sealed, if they were, and all or an entry is read."""
+    kept = np.asarray(field.attrs.get(SEAL, []))
+    whole = isinstance(selection, tuple) and selection == ()
+    if kept.dtype != np.uint32 or not (whole or isinstance(selection, int | np.integer)):
+        return
+    if kept.ndim == 0:
+        wrong = whole and _crc(found) != kept
+    else:
+        entries, wanted = (found, kept) if whole else ([found], kept[selection : selection + 1])
+        wrong = [_crc(entry) for entry in entries] != wanted.tolist()
+    rule = "name an undamaged file"
+    given = f"'{field.file.filename}', whose field {field.name} is not what was written"
+    remedy = (
+        "Copy it anew from where it came from. If the field was changed on purpose, delete its "
+        f"attribute `{SEAL}`."
+    )
+    if wrong:
+        raise OSError(checks.message("path", rule, given, remedy))
 
 
 def take(file: h5py.File, name: str, units: str, selection: Any = ()) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinr.data.hdf5_access import dataset, field_names, values
+from ctinr.data.hdf5_access import dataset, field_names, seal, values
 
 if TYPE_CHECKING:
     import h5py
@@ -19,7 +19,8 @@ def put_metadata(file: h5py.File, metadata: Mapping[str, Any]) -> None:
     """Write the group /metadata."""
     group = file.create_group(GROUP)
     for key, value in metadata.items():
-        group.create_dataset(key, data=stored(value))
+        kept = stored(value)
+        seal(group.create_dataset(key, data=kept), kept)
 
 
 def take_metadata(file: h5py.File) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import torch
 from ctinr import checks
 from ctinr.data.files import existing, replacing
 from ctinr.data.hdf5 import AXES, PER_MILLIMETRE, assembled, check_schema
-from ctinr.data.hdf5_access import built, dataset, numeric, opened, put, take
+from ctinr.data.hdf5_access import built, dataset, numeric, opened, put, seal, take
 from ctinr.data.hdf5_geometry import (
     NO_UNIT,
     put_geometry,
@@ -86,7 +86,8 @@ def write_scans(
         put_geometry(file, first.geometry)
         put_lengths(file, "grid", first.grid, ("spacing", "center"))
         put_metadata(file, common)
-        file.create_dataset(ITEMS, data=stored(own), chunks=True, fletcher32=True)
+        kept = stored(own)
+        seal(file.create_dataset(ITEMS, data=kept, chunks=True), kept, entries=True)
 
 
 def read_scan_of_set(path: str | os.PathLike[str], *, slice: int | None = None) -> Scan:

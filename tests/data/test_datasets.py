@@ -159,10 +159,17 @@ def test_a_file_that_changes_is_named(folder):
     shutil.copy(folder / "b.h5", folder / "a.h5")
     with pytest.raises(ValueError, match=r"stays as it was .*; got '.*a\.h5', whose field /obs"):
         found[2]
+    found = ScanDataset([folder / "b.h5"] * 2)
     with h5py.File(folder / "b.h5", "r+") as file:
+        file["observation"][0] = 1.0
         file["observation"][1] = np.nan
+    with pytest.raises(OSError, match=r"whose field /observation is not what was written"):
+        found[2]
+    found = ScanDataset([folder / "b.h5"] * 2)
+    with h5py.File(folder / "b.h5", "r+") as file:
+        del file["observation"].attrs["crc32"]
     with pytest.raises(ValueError, match=r"a usable field /observation; got '.*b\.h5'.*finite"):
-        found[4]
+        found[3]
     (folder / "a.h5").unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.h5"):
         ScanDataset(folder / "a.h5")
