@@ -6,6 +6,7 @@ from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
 from ctinr.data.formats.contents import contents_of
 from ctinr.data.formats.conversion import convert
 from ctinr.data.formats.detect2d import read_detect2d
+from ctinr.data.formats.dicom_ct_pd import read_dicom_ct_pd
 from ctinr.data.formats.exchange import read_exchange
 from ctinr.data.formats.exchange_frames import write_exchange
 from ctinr.data.formats.fips import read_fips
@@ -66,6 +67,7 @@ __all__ = [
     "open_beam",
     "projected_scan",
     "read_detect2d",
+    "read_dicom_ct_pd",
     "read_exchange",
     "read_fips",
     "read_hdf5_scan",

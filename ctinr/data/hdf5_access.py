@@ -169,14 +169,19 @@ def _crc(data: Any) -> int:
 def _check_seal(field: h5py.Dataset, selection: Any, found: Any) -> None:
     """Raise unless values are those that were sealed, if they were, and all or an entry is read."""
     kept = np.asarray(field.attrs.get(SEAL, []))
-    whole = isinstance(selection, tuple) and selection == ()
-    if kept.dtype != np.uint32 or not (whole or isinstance(selection, int | np.integer)):
+    entry = int(selection) if isinstance(selection, int | np.integer) else None
+    if (
+        kept.dtype != np.uint32
+        or selection not in ((), entry)
+        or (entry is not None and not kept.ndim)
+    ):
         return
-    if kept.ndim == 0:
-        wrong = whole and _crc(found) != kept
+    if entry is not None:
+        wrong = _crc(found) != kept[entry]
+    elif kept.ndim:
+        wrong = [_crc(each) for each in found] != kept.tolist()
     else:
-        entries, wanted = (found, kept) if whole else ([found], kept[selection : selection + 1])
-        wrong = [_crc(entry) for entry in entries] != wanted.tolist()
+        wrong = _crc(found) != kept
     rule = "name an undamaged file"
     given = f"'{field.file.filename}', whose field {field.name} is not what was written"
     remedy = (

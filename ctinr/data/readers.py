@@ -12,6 +12,7 @@ from typing import Any
 from ctinr import checks
 from ctinr.data.files import existing, readable
 from ctinr.data.formats.detect2d import is_detect2d, read_detect2d
+from ctinr.data.formats.dicom_ct_pd import is_dicom_ct_pd, read_dicom_ct_pd
 from ctinr.data.formats.exchange import DATA, read_exchange
 from ctinr.data.formats.fips import is_fips, read_fips
 from ctinr.data.formats.helsinki import is_helsinki, read_helsinki
@@ -235,6 +236,7 @@ READERS: tuple[Reader, ...] = (
     Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
     Reader("NAF or SAX-NeRF cone beam (pickle)", is_naf, read_naf),
     Reader("R²-Gaussian cone beam (folder)", is_r2gaussian, read_r2gaussian, folders=True),
+    Reader("DICOM-CT-PD (folder)", is_dicom_ct_pd, read_dicom_ct_pd, folders=True),
     STACK,
     PICTURE,
 )
