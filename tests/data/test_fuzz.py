@@ -1,4 +1,4 @@
-"""Damaged HDF5 files end in a clear error that names the file, or are read rightly after all."""
+"""Damaged files end in a clear error that names the file, or are read rightly after all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.data import fuzzing
 
 ROOT = Path(__file__).parents[2]
 FEW, MANY = 60, 500
+BYTES = [way.__name__.strip("_") for way in fuzzing.BYTES]
 # Texts of variable length, of which our own files have none, are read by code of the HDF5 library
 # that crashes or loops for good on some damaged bytes. It happens about once in a thousand files.
 OF_THE_LIBRARY = 0.005
@@ -40,7 +41,8 @@ def tried(kind, first, last, folder):
             assert ran.returncode == 0, ran.stderr
             break
         first = lines[-1]["number"] + 1
-        (folder / f"{kind}.h5").unlink()
+        for path in folder.iterdir():
+            path.unlink()
     return found
 
 
@@ -71,10 +73,10 @@ def test_very_many_damaged_files_are_told(tmp_path, kind):
     found = tried(kind, FEW, MANY, tmp_path)
     print(kind, dict(summary(found)))
     assert len(found) == MANY - FEW
-    if kind not in fuzzing.FRAMES:
+    if kind not in ("exchange", "nxtomo"):
         assert not offences(found)
-    bytes_changed = {n: what for n, what in offences(found).items() if n % 2 == 0}
-    died = {n: what for n, what in bytes_changed.items() if what[1].startswith("died")}
+    in_bytes = {n: what for n, what in offences(found).items() if what[0] in BYTES}
+    died = {n: what for n, what in in_bytes.items() if what[1].startswith("died")}
     assert len(died) <= OF_THE_LIBRARY * MANY
     assert offences(found) == died
 

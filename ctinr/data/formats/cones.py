@@ -86,6 +86,22 @@ def cone_scan(
     )
 
 
+def array_in(values: Any, what: str, *, path: Any) -> np.ndarray:
+    """Return what a file holds as float64; what is not finite in it stays so.
+
+    Raises
+    ------
+    ValueError
+        If it is no array of numbers; the message names the file and what should be in it.
+    """
+    try:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = f"'{path}' with {checks.describe(values)}"
+        raise ValueError(checks.message("path", f"name a file with {what}", given)) from None
+
+
 def numbers_in(content: Mapping[str, Any], name: str, count: int, *, path: Any) -> tuple[Any, ...]:
     """Return the numbers that a file has under a name: so many, or one that stands for all.
 

@@ -15,11 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ctinr import checks
 from ctinr.data.files import naming, readable
-from ctinr.data.formats.cones import Scanner, cone_scan, numbers_in
+from ctinr.data.formats.cones import Scanner, array_in, cone_scan, numbers_in
 from ctinr.data.formats.pickles import plain_pickle
 from ctinr.data.scan import Scan
 
@@ -56,12 +54,15 @@ def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> Scan:
     mode = str(content.get("mode", "cone"))
     checks.require(mode == "cone", "path", "name a scan by a cone beam", f"'{path}' by {mode!r}")
     angles, projections = (
-        np.asarray(_field(content[part], name, path), dtype=np.float64)
+        array_in(_field(content[part], name, path), f"{part} {name} of numbers", path=path)
         for name in ("angles", "projections")
     )
     image = content.get("image")
-    volume = None if image is None else np.asarray(image, dtype=np.float64) * PER_METRE
+    volume = (
+        None if image is None else array_in(image, "an image of numbers", path=path) * PER_METRE
+    )
     names = {"angles": f"usable {part} angles", "projections": f"usable {part} projections"}
+    names |= {"sinogram": names["projections"], "truth": "a usable image"}
     with naming(path, names | {"volume": "a usable image", "shape": "usable sizes"}):
         return cone_scan(
             _scanner(content, path),

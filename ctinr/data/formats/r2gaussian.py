@@ -20,7 +20,7 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import existing, naming, readable
-from ctinr.data.formats.cones import Scanner, cone_scan, numbers_in
+from ctinr.data.formats.cones import Scanner, array_in, cone_scan, numbers_in
 from ctinr.data.formats.stack_files import damage
 from ctinr.data.scan import Scan
 
@@ -64,6 +64,7 @@ def read_r2gaussian(
     views = np.stack([_array(path, each["file_path"]) for each in entries or ()])
     volume = _array(path, str(meta[VOLUME])) / unit if VOLUME in meta else None
     names = {"angles": f"usable angles in {META}", "projections": "usable projections"}
+    names |= {"sinogram": names["projections"], "truth": "a usable volume"}
     with naming(path, names | {"volume": "a usable volume", "shape": "usable sizes"}):
         scanner = _scanner(meta, path / META, unit)
         about: dict[str, Any] = {"title": f"{path.name}, {part}", "source": path.name}
@@ -128,4 +129,4 @@ def _array(folder: Path, name: str) -> np.ndarray:
     checks.require(inside, "path", rule, f"'{folder}' with {name!r}")
     existing(place)
     with readable(place), damage(place):
-        return np.asarray(np.load(place, allow_pickle=False), dtype=np.float64)
+        return array_in(np.load(place, allow_pickle=False), "an array of numbers", path=place)
