@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +13,15 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import existing, readable
+from ctinr.data.hdf5_integrity import check_claim, check_length, check_seal, seal
 
 if TYPE_CHECKING:
     import h5py
 
 # What reading a damaged file may end in, besides an OSError.
 INSIDE = (RuntimeError, LookupError, UnicodeError, OverflowError, MemoryError)
-# What a field may claim to hold whatever is there, bytes; beyond it, how much a filter can save.
-UNSEEN, MOST_SAVED = 2**26, 2000
-# The attribute with what `sealed` gives a field.
-SEAL = "crc32"
+# What the library says of an object that is not there, or of a link to nothing.
+MISSING = ("doesn't exist", "component not found", "unable to open external file")
 
 
 @contextlib.contextmanager
@@ -60,7 +57,8 @@ def naming_the_file(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, *INSIDE) as error:
-        if isinstance(error, OSError) and str(path) in str(error):
+        # One in our form says what it is about, which may be another file that is written here.
+        if isinstance(error, OSError) and (str(error).startswith("`") or str(path) in str(error)):
             raise
         raise _why_not(path, error) from error
 
@@ -86,6 +84,8 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
 
     try:
         found = file.get(name)
+        if found is None:
+            _check_missing(file, name)
     except (OSError, RuntimeError) as error:
         raise _why_not(Path(file.filename), error) from error
     if not isinstance(found, h5py.Dataset):
@@ -96,12 +96,22 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     return found
 
 
+def _check_missing(file: h5py.File, name: str) -> None:
+    """Raise if there is a field of that name after all, which cannot be opened."""
+    try:
+        file[name]
+    except KeyError as error:
+        if not any(known in str(error) for known in MISSING):
+            raise OSError(f"the field /{name} cannot be opened: {error}") from error
+
+
 def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
-    _check_claim(field, selection)
+    check_claim(field, selection)
     try:
         found = field[selection]
-        _check_seal(field, selection, found)
+        check_length(field)
+        check_seal(field, selection, found)
         return found
     except (OSError, RuntimeError) as error:
         if str(error).startswith("`"):
@@ -109,23 +119,6 @@ def values(field: h5py.Dataset, selection: Any = ()) -> Any:
         given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
         remedy = "The file is damaged; copy it anew from where it came from."
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
-
-
-def _check_claim(field: h5py.Dataset, selection: Any) -> None:
-    """Raise if a field claims to hold far more than its file can: memory is taken as it claims."""
-    if field.shape is None or field.is_virtual or field.external:
-        return
-    chosen = selection if isinstance(selection, tuple) else (selection,)
-    once = [place for place, each in enumerate(chosen) if isinstance(each, int | np.integer)]
-    count = math.prod(size for place, size in enumerate(field.shape) if place not in once)
-    claimed, held = count * max(8, field.dtype.itemsize), field.id.get_storage_size()
-    rule = "name an undamaged file"
-    given = (
-        f"'{field.file.filename}', whose field {field.name} claims {count} values and holds "
-        f"{held} bytes"
-    )
-    if claimed > UNSEEN and claimed > MOST_SAVED * held:
-        raise OSError(checks.message("path", rule, given, "Copy it anew from where it came from."))
 
 
 def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
@@ -149,47 +142,6 @@ def put(
     if axes:
         field.attrs["axes"] = np.bytes_(axes)
     seal(field, data, entries=chunks is not True)
-
-
-def seal(field: h5py.Dataset, data: Any, *, entries: bool = False) -> None:
-    """Give a field the CRC-32 of its bytes, or with `entries` that of each along its first axis.
-
-    The library's own checksum does not notice that a chunk and its checksum are zeros, and its
-    table of the chunks has none.
-    """
-    data = np.asarray(data)
-    sums = [_crc(entry) for entry in data] if entries else _crc(data)
-    field.attrs[SEAL] = np.asarray(sums, dtype=np.uint32)
-
-
-def _crc(data: Any) -> int:
-    return zlib.crc32(np.ascontiguousarray(data).tobytes())
-
-
-def _check_seal(field: h5py.Dataset, selection: Any, found: Any) -> None:
-    """Raise unless values are those that were sealed, if they were, and all or an entry is read."""
-    kept = np.asarray(field.attrs.get(SEAL, []))
-    entry = int(selection) if isinstance(selection, int | np.integer) else None
-    if (
-        kept.dtype != np.uint32
-        or selection not in ((), entry)
-        or (entry is not None and not kept.ndim)
-    ):
-        return
-    if entry is not None:
-        wrong = _crc(found) != kept[entry]
-    elif kept.ndim:
-        wrong = [_crc(each) for each in found] != kept.tolist()
-    else:
-        wrong = _crc(found) != kept
-    rule = "name an undamaged file"
-    given = f"'{field.file.filename}', whose field {field.name} is not what was written"
-    remedy = (
-        "Copy it anew from where it came from. If the field was changed on purpose, delete its "
-        f"attribute `{SEAL}`."
-    )
-    if wrong:
-        raise OSError(checks.message("path", rule, given, remedy))
 
 
 def take(file: h5py.File, name: str, units: str, selection: Any = ()) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctinr.data.hdf5_access import dataset, field_names, seal, values
+from ctinr.data.hdf5_access import dataset, field_names, values
+from ctinr.data.hdf5_integrity import seal
 
 if TYPE_CHECKING:
     import h5py

@@ -19,7 +19,7 @@ import torch
 from ctinr import checks
 from ctinr.data.files import existing, replacing
 from ctinr.data.hdf5 import AXES, PER_MILLIMETRE, assembled, check_schema
-from ctinr.data.hdf5_access import built, dataset, numeric, opened, put, seal, take
+from ctinr.data.hdf5_access import built, dataset, numeric, opened, put, take
 from ctinr.data.hdf5_geometry import (
     NO_UNIT,
     put_geometry,
@@ -27,6 +27,7 @@ from ctinr.data.hdf5_geometry import (
     take_geometry,
     take_lengths,
 )
+from ctinr.data.hdf5_integrity import seal
 from ctinr.data.hdf5_metadata import put_metadata, restored, stored, take_metadata
 from ctinr.data.scan import Scan
 

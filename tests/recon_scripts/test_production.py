@@ -234,3 +234,26 @@ def test_what_cannot_be_made_is_said_before_anything_is_made(tmp_path, capsys, g
 def test_the_recipe_is_kept(whole):
     kept = json.loads((whole / "dataset.json").read_text())["recipe"]
     assert (kept["object"], kept["count"], kept["seed"]) == ("random-ellipses", 5, 0)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch, capsys):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "a"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.touch", denied)
+        assert run(out=tmp_path / "a") == 2
+    assert "lie in a folder that can be written to; got" in capsys.readouterr().err
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.mkdir", denied)
+        assert run(out=tmp_path / "b") == 2
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_pictures_are_never_written_over(tmp_path, capsys):
+    Image.fromarray(np.arange(80, dtype=np.uint8).reshape(8, 10)).save(tmp_path / "a.png")
+    before = contents(tmp_path)
+    given = {"object": str(tmp_path), "size": None, "count": None}
+    assert run(**given, out=tmp_path, overwrite=True) == 2
+    assert "`out` must name an empty folder or a new one" in capsys.readouterr().err
+    assert contents(tmp_path) == before

@@ -19,6 +19,7 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import replacing
+from ctinr.data.hdf5_access import values
 from ctinr.data.scan import Scan
 from ctinr.geometry import ParallelBeam
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PROJECTION, FLAT, DARK, INVALID = 0, 1, 2, 3
 # How much is read at once, bytes.
 BLOCK = 32 * 2**20
+# What a file needs besides its frames, bytes; and for each frame an angle and a key.
+OVERHEAD = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,8 @@ def gathered(sources: list[tuple[h5py.Dataset, int, int]], dtype: np.dtype) -> n
             continue
         where = [slice(None)] * 3
         where[axis] = slice(first, first + end - begin)
-        block = np.moveaxis(field[tuple(where)], axis, 0) if field.ndim == 3 else field[()][None]
+        block = values(field, tuple(where) if field.ndim == 3 else ())
+        block = np.moveaxis(block, axis, 0) if field.ndim == 3 else block[None]
         blocks.append(np.asarray(block, dtype=dtype))
         begin = end
     return np.concatenate(blocks)
@@ -152,8 +156,22 @@ def new_file(
 
     with replacing(path, overwrite=overwrite) as partial:
         check_room(Path(partial), acquisition.num_bytes)
+        needed = acquisition.num_bytes + OVERHEAD + 64 * len(acquisition)
+        # Before, so that what is not there is told; and within, as opening the file cuts it off.
+        _reserve(partial, needed)
         with h5py.File(partial, "w") as file:
+            _reserve(partial, needed)
             yield file
+            file.flush()
+            size = file.id.get_filesize()
+        os.truncate(partial, size)
+
+
+def _reserve(path: Path, num_bytes: int) -> None:
+    """Take the room on the disk, where the system can: without it the library ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
 
 
 def check_room(path: Path, num_bytes: int) -> None:
