@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 
@@ -111,6 +112,19 @@ def test_it_is_pickled_without_open_files(folder):
     again = pickle.loads(pickle.dumps(found))
     assert not again._open._files
     assert equal(again[4], wanted)
+
+
+def test_another_process_opens_its_own(folder, monkeypatch):
+    found = ScanDataset(folder)
+    wanted = found[4]
+    with found._open.reading(folder / "b.h5") as inherited:
+        pass
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert equal(found[4], wanted)
+    with found._open.reading(folder / "b.h5") as own:
+        assert own is not inherited
+    # Closed, it would be closed for the parent too.
+    assert inherited.id.valid
 
 
 def test_few_files_are_open_at_once(tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_a_full_disk_leaves_an_older_set(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be reserved here")
-@pytest.mark.parametrize("room", [1000, 70000])
+@pytest.mark.parametrize("room", [50, 70000])
 def test_a_disk_without_room_for_the_frames_is_told_of_the_target(source, room):
     """Alone in a process, which the HDF5 library ends where it finds no room itself."""
     code = (

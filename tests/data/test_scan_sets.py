@@ -46,6 +46,13 @@ def test_every_scan_comes_back(tmp_path, kind):
         assert type(found.metadata["photons"]) is float
 
 
+def test_what_is_equal_and_of_another_kind_stays_of_its_kind(tmp_path):
+    scans = [replace(several()[0], metadata={"flag": flag}) for flag in (1, True, 1.0)]
+    write_scans(tmp_path / "a.h5", scans)
+    found = [read_scan(tmp_path / "a.h5", slice=n).metadata["flag"] for n in range(3)]
+    assert [type(each) for each in found] == [int, bool, float]
+
+
 def test_the_bytes_are_the_same_each_time(tmp_path, path):
     write_scans(tmp_path / "b.h5", several())
     assert (tmp_path / "b.h5").read_bytes() == path.read_bytes()

@@ -157,8 +157,6 @@ def new_file(
     with replacing(path, overwrite=overwrite) as partial:
         check_room(Path(partial), acquisition.num_bytes)
         needed = acquisition.num_bytes + OVERHEAD + 64 * len(acquisition)
-        # Before, so that what is not there is told; and within, as opening the file cuts it off.
-        _reserve(partial, needed)
         with h5py.File(partial, "w") as file:
             _reserve(partial, needed)
             yield file
