@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recon_scripts.convert import Convert
 
 PLAIN = ("slice", "pitch", "center", "source_distance", "detector_distance", "entry", "values")
+PLAIN += ("part", "unit")
 
 
 def target_format(config: Convert) -> str:

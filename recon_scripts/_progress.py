@@ -76,8 +76,11 @@ class Bar:
 
     def observe(self, step: Any) -> str | None:
         """Move the bar on; never stop the run."""
-        self._progress.update(self._task, completed=step.index)
-        return None
+        return self.reach(step.index)
+
+    def reach(self, count: int) -> None:
+        """Show that so many of the pieces are done."""
+        self._progress.update(self._task, completed=count)
 
     def end(self) -> None:
         """Let the bar show that something goes on until the next run or the end of the stage."""

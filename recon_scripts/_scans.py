@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from ctinr.projectors import Projector
 from recon_scripts._options import ScanOptions
-from recon_scripts._setups import MARGIN, VOLUMES, Setup
+from recon_scripts._setups import VOLUMES, Setup
 
 if TYPE_CHECKING:
     from recon_scripts.simulate import Simulate
@@ -86,13 +86,24 @@ def _of_picture(options: ScanOptions) -> dict[str, Any]:
     return {"project": Projector, "num_views": views, "noise": noise}
 
 
-def noise_of(photons: float | None, seed: int, *, protocol: str | None = None) -> Noise | None:
+def noise_of(
+    photons: float | None,
+    seed: int,
+    *,
+    protocol: str | None = None,
+    electronic: float | None = None,
+) -> Noise | None:
     """Return the counter of so many photons, 1e5 if it is not said, and none if it is 0."""
     if protocol == "paper":
         rule, remedy = "be left out with --protocol paper", "Its data have no noise."
-        checks.require(photons is None, "photons", rule, photons, remedy)
+        for name, given in (("photons", photons), ("electronic", electronic)):
+            checks.require(given is None, name, rule, given, remedy)
         return None
-    return None if photons == 0 else Noise(PHOTONS if photons is None else photons, seed=seed)
+    if photons == 0:
+        rule, remedy = "be left out with --photons 0", "Such data have no noise at all."
+        checks.require(electronic is None, "electronic", rule, electronic, remedy)
+        return None
+    return Noise(PHOTONS if photons is None else photons, electronic or 0.0, seed=seed)
 
 
 def coarsened(scan: Scan, factor: int) -> Scan:
@@ -116,21 +127,39 @@ def phantom_scan(
     setup: Setup | None = None,
 ) -> Scan:
     """Return a scan of a phantom by exact line integrals; 0 photons stand for no noise."""
-    checks.count(views, "views")
     setup = setup or Setup()
-    phantom: Any = (
-        phantoms.volume_by_name(name) if setup.is_volume else phantoms.by_name(name, seed)
-    )
-    rays, cells = VOLUME_SAMPLES if setup.is_volume else PLANE_SAMPLES
-    spacing = 2 * phantom.radius * MARGIN / checks.count(size, "size", least=16)
-    shape = (size,) * (3 if setup.is_volume else 2)
-    grid = Grid(shape, spacing)
+    phantom = phantom_of(name, seed, setup)
+    plan = Plan(setup, setup.grid(phantom.radius, size), views, noise_of(photons, seed))
+    return planned_scan(name, phantom, plan)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a phantom is scanned: beam, grid, number of views, detector."""
+
+    setup: Setup
+    grid: Grid
+    views: int
+    noise: Noise | None
+
+
+def phantom_of(name: str, seed: int, setup: Setup) -> Any:
+    """Return the phantom of that name, of two or three dimensions as the beam."""
+    return phantoms.volume_by_name(name) if setup.is_volume else phantoms.by_name(name, seed)
+
+
+def planned_scan(name: str, phantom: Any, plan: Plan) -> Scan:
+    """Return a scan of a phantom by exact line integrals."""
+    checks.count(plan.views, "views")
+    grid = plan.grid
+    rays, cells = VOLUME_SAMPLES if plan.setup.is_volume else PLANE_SAMPLES
+    raster = phantom.raster(grid.shape, grid.spacing, supersampling=cells)
     scan = simulated_scan(
         phantom.line_integrals,
-        setup.geometry(grid, views=views),
+        plan.setup.geometry(grid, views=plan.views),
         grid,
-        truth=torch.as_tensor(phantom.raster(shape, spacing, supersampling=cells)),
-        noise=noise_of(photons, seed),
+        truth=torch.as_tensor(raster),
+        noise=plan.noise,
         bin_samples=rays,
     )
     metadata = {
@@ -155,41 +184,43 @@ def simulated(options: Simulate) -> Scan:
         rule = "be left out unless a picture is scanned"
         checks.require(options.protocol is None, "protocol", rule, options.protocol, remedy)
         setup = Setup(options.beam, **given)
-        _check_dimensions(options.object, setup)
+        check_dimensions(options.object, setup)
         sizes = (VOLUME_SIZE, SMOKE_VOLUME_SIZE) if setup.is_volume else (SIZE, SMOKE_SIZE)
         size, views = sizes[0] if options.size is None else options.size, options.views
         if options.smoke:
             size, views = sizes[1], SMOKE_VIEWS
-        return phantom_scan(
-            options.object,
-            size=size,
-            views=views,
-            photons=options.photons,
-            seed=options.seed,
-            setup=setup,
-        )
-    given |= {} if options.beam == "parallel" else {"beam": options.beam}
-    for name, value in given.items():
-        remedy = "A picture is scanned by a parallel beam."
-        rule = "be left out unless a phantom is scanned"
-        raise ValueError(checks.message(name, rule, value, remedy))
+        phantom = phantom_of(options.object, options.seed, setup)
+        noise = noise_of(options.photons, options.seed, electronic=options.electronic)
+        plan = Plan(setup, setup.grid(phantom.radius, size), views, noise)
+        return planned_scan(options.object, phantom, plan)
+    check_picture_options(options, given)
     views = SMOKE_VIEWS if options.smoke else options.views
     if not Path(options.object).exists():
         known = ", ".join((*phantoms.catalogue, *phantoms.volume_catalogue))
         rule = f"name a picture or one of the phantoms {known}"
         raise ValueError(checks.message("object", rule, repr(options.object)))
-    remedy = "A picture has its own size."
-    rule = "be left out unless a phantom is scanned"
-    checks.require(options.size is None, "size", rule, options.size, remedy)
     protocol = options.protocol or "standard"
-    noise = noise_of(options.photons, options.seed, protocol=protocol)
+    noise = noise_of(
+        options.photons, options.seed, protocol=protocol, electronic=options.electronic
+    )
     checks.count(views, "views")
     return scan_from_image(
         options.object, Projector, num_views=views, protocol=protocol, noise=noise
     )
 
 
-def _check_dimensions(name: str, setup: Setup) -> None:
+def check_picture_options(options: Simulate, given: dict[str, Any]) -> None:
+    """Raise if something is said that the scan of a picture does not have."""
+    given = given | ({} if options.beam == "parallel" else {"beam": options.beam})
+    rule = "be left out unless a phantom is scanned"
+    for name, value in given.items():
+        remedy = "A picture is scanned by a parallel beam."
+        raise ValueError(checks.message(name, rule, value, remedy))
+    remedy = "A picture has its own size."
+    checks.require(options.size is None, "size", rule, options.size, remedy)
+
+
+def check_dimensions(name: str, setup: Setup) -> None:
     """Raise unless a phantom has as many axes as the beam scans."""
     known = phantoms.volume_catalogue if setup.is_volume else phantoms.catalogue
     rule = f"be one of {', '.join(known)} for --beam {setup.beam}"

@@ -47,6 +47,11 @@ class Setup:
         """Whether the detector has rows."""
         return self.beam in VOLUMES
 
+    def grid(self, radius: float, size: int) -> Grid:
+        """Return so many cells a side around an object of that radius, mm, and some air."""
+        spacing = 2 * radius * MARGIN / checks.count(size, "size", least=16)
+        return Grid((size,) * (3 if self.is_volume else 2), spacing)
+
     def geometry(self, grid: Grid, *, views: int) -> Beam:
         """Return so many views whose detector is a little wider than the grid's shadow.
 

@@ -49,6 +49,10 @@ class Convert:
     """Of a fan: from the axis of rotation to the detector, mm."""
     entry: Annotated[str | None, Described] = None
     """Entry of an NXtomo file that has several."""
+    part: Annotated[Literal["train", "val", "test"] | None, Described] = None
+    """Which projections of a cone-beam benchmark (default: train)."""
+    unit: Annotated[float | None, Described] = None
+    """Of R²-Gaussian: millimetres that the scene's unit of length stands for (default: 1)."""
     out: Annotated[Path | None, Described] = None
     """Folder for the new file, in place of B; it gets the name of A."""
     overwrite: bool = False

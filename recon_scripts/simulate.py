@@ -1,4 +1,4 @@
-"""Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
+"""Simulate a scan of a phantom, by exact line integrals, or of a picture, or many; write them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ from recon_scripts._terminal import command, say
 
 @dataclass(frozen=True)
 class Simulate:
-    """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it."""
+    """Simulate a scan of a phantom, by exact line integrals, or of a picture, and write it.
+
+    With --count, or of a folder of pictures, many scans are written for training.
+    """
 
     object: Annotated[str, Positional, arg(metavar="[OBJECT]")] = "forbild-thorax"
     """A picture, or a phantom: forbild-thorax, forbild-head, shepp-logan-3d, …; info lists them."""
+    count: Annotated[int | None, Described] = None
+    """Make so many scans, of phantoms that differ; of a folder of pictures: of so many of them."""
+    per_file: Annotated[int | None, Described] = None
+    """Of many scans: how many a file holds (default: 128)."""
+    workers: Annotated[int | None, Described] = None
+    """Of many scans: processes that make them (default: 1); the files do not depend on it."""
     views: int = 60
     """Number of views over the half turn, of a fan or cone over the turn, of a helix in each."""
     beam: BeamName = "parallel"
@@ -32,6 +41,8 @@ class Simulate:
     """Of a helix: how far it rises in a turn, mm (default: half the height of the volume)."""
     photons: Annotated[float | None, Described] = None
     """Photons a bin counts without the object (default: 1e5); 0 for data without noise."""
+    electronic: Annotated[float | None, Described] = None
+    """Standard deviation of the noise of the electronics, in photons (default: 0)."""
     size: Annotated[int | None, Described] = None
     """Cells a side of a phantom's image (default: 256; of a volume 64); a picture has its own."""
     protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
@@ -39,7 +50,8 @@ class Simulate:
     seed: int = 0
     """Everything random follows from it."""
     out: Annotated[Path | None, Described] = None
-    """A file that ends in .h5, or a folder for scan.h5 and a preview (default: OBJECT.h5)."""
+    """A file that ends in .h5, or a folder for scan.h5 and a preview (default: OBJECT.h5).
+    Of many scans: a folder (default: OBJECT-scans); what is there already is gone on with."""
     overwrite: bool = False
     """Replace what an earlier run wrote there."""
     smoke: bool = False
@@ -51,9 +63,12 @@ def main(config: Simulate) -> int:
     from ctinr.data import replacing, write_scan
     from ctinr.report import output_folder
     from ctinr.report.facts import summary, title
+    from recon_scripts._production import is_many, produced
     from recon_scripts._progress import Display
     from recon_scripts._scans import simulated, write_preview
 
+    if is_many(config):
+        return produced(config)
     out = config.out or Path(Path(config.object).stem + ".h5")
     alone = out.suffix.lower() in (".h5", ".hdf5")
     # Entered before the work, so that what would stop the writing stops it at once.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ctinr import checks
 from ctinr.batch.rows import FORMATS
 from ctinr.batch.stack import Identity, Stack
-from ctinr.data.hdf5 import check_schema
+from ctinr.data.hdf5 import FORMAT, VERSION, check_schema
 from ctinr.data.hdf5_access import opened
 from ctinr.data.hdf5_geometry import assembled_geometry, take_geometry, take_lengths
 from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, OWN, Reader, read_scan, reader_of
@@ -78,7 +78,7 @@ def _own(path: Path, given: Mapping[str, Any]) -> Stack:
         rule = "be left out for a ctinr scan, which says it itself"
         checks.require(value is None, name, rule, value)
     with opened(path) as file:
-        check_schema(file)
+        check_schema(file, FORMAT, VERSION)
         lengths = take_lengths(file, "grid", ("spacing", "center"))
         geometry = assembled_geometry(path, take_geometry(file))
         storage = _storage(file, path, "ctinr")
@@ -148,7 +148,7 @@ def _with_views(stack: Stack, num_views: int | None) -> Stack:
     total = stack.geometry.num_views
     rule = f"be at most {total}, the number of views of the scan"
     checks.require(checks.count(num_views, "views") <= total, "views", rule, num_views)
-    views = tuple(evenly_spread(num_views, total).tolist())
+    views = evenly_spread(num_views, total)
     return replace(stack, geometry=stack.geometry[list(views)], views=views)
 
 

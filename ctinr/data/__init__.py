@@ -1,11 +1,12 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
+from ctinr.data.datasets import ScanDataset
 from ctinr.data.files import replacing
 from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
-from ctinr.data.formats.cones import ConeScan
 from ctinr.data.formats.contents import contents_of
 from ctinr.data.formats.conversion import convert
 from ctinr.data.formats.detect2d import read_detect2d
+from ctinr.data.formats.dicom_ct_pd import read_dicom_ct_pd
 from ctinr.data.formats.exchange import read_exchange
 from ctinr.data.formats.exchange_frames import write_exchange
 from ctinr.data.formats.fips import read_fips
@@ -35,18 +36,19 @@ from ctinr.data.preprocessing.stripes import remove_stripes_by_filtering, remove
 from ctinr.data.preprocessing.transmission import fill_bins, flat_field, minus_log, open_beam
 from ctinr.data.readers import READERS, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan
+from ctinr.data.scan_sets import read_scan_of_set, write_scans
 from ctinr.data.simulation import Noise, projected_scan, simulate, simulated_scan
 from ctinr.data.sounds import Sound, read_sound
 
 __all__ = [
     "READERS",
     "Acquisition",
-    "ConeScan",
     "KnownRays",
     "Noise",
     "Picture",
     "Reader",
     "Scan",
+    "ScanDataset",
     "Sound",
     "Volume",
     "acquisition_of_scan",
@@ -68,6 +70,7 @@ __all__ = [
     "open_beam",
     "projected_scan",
     "read_detect2d",
+    "read_dicom_ct_pd",
     "read_exchange",
     "read_fips",
     "read_hdf5_scan",
@@ -79,6 +82,7 @@ __all__ = [
     "read_picture",
     "read_r2gaussian",
     "read_scan",
+    "read_scan_of_set",
     "read_sound",
     "read_stack",
     "read_volume",
@@ -93,5 +97,6 @@ __all__ = [
     "write_exchange",
     "write_nxtomo",
     "write_scan",
+    "write_scans",
     "write_volume",
 ]

@@ -7,6 +7,8 @@ of the library's file format; texts have a fixed length. So damage is noticed wh
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +18,11 @@ from ctinr import checks
 from ctinr.data.files import naming, replacing
 from ctinr.data.hdf5_access import (
     built,
-    dataset,
-    field_names,
     opened,
     put,
     take,
     text_attribute,
     valid_fields,
-    values,
 )
 from ctinr.data.hdf5_geometry import (
     NO_UNIT,
@@ -33,7 +32,8 @@ from ctinr.data.hdf5_geometry import (
     take_geometry,
     take_lengths,
 )
-from ctinr.data.scan import EACH_VIEW, Scan
+from ctinr.data.hdf5_metadata import put_metadata, take_metadata
+from ctinr.data.scan import Scan
 from ctinr.geometry import Grid, PlanarBeam
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ VERSION = 2
 PER_MILLIMETRE = "1/mm"
 # What the axes of a sinogram and of an image are, by the number of axes of the latter.
 AXES = {2: ("angle u", "y x"), 3: ("angle v u", "z y x")}
+# From an argument of a scan to the field that holds it.
+FIELDS: Mapping[str, str] = MappingProxyType({name: name for name in ("sinogram", "truth", "grid")})
 
 
 def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = False) -> None:
@@ -84,9 +86,7 @@ def write_scan(path: str | os.PathLike[str], scan: Scan, *, overwrite: bool = Fa
         put_lengths(file, "grid", scan.grid, ("spacing", "center"))
         if scan.truth is not None:
             put(file, "truth", scan.truth, units=PER_MILLIMETRE, axes=of_image)
-        metadata = file.create_group("metadata")
-        for key, value in scan.metadata.items():
-            metadata.create_dataset(key, data=stored(value))
+        put_metadata(file, scan.metadata)
 
 
 def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
@@ -103,26 +103,38 @@ def read_hdf5_scan(path: str | os.PathLike[str]) -> Scan:
         than this program. Every message names the file, and the field where there is one.
     """
     with opened(path) as file:
-        check_schema(file)
-        names = field_names(file, "metadata")
+        check_schema(file, FORMAT, VERSION)
         parts = {
             "sinogram": take(file, "sinogram", NO_UNIT),
             "truth": take(file, "truth", PER_MILLIMETRE) if "truth" in file else None,
             "geometry": take_geometry(file),
             "grid": take_lengths(file, "grid", ("spacing", "center")),
-            "metadata": {name: restored(dataset(file, f"metadata/{name}")) for name in names},
+            "metadata": take_metadata(file),
         }
-    return _assembled(path, parts)
+    return assembled(path, parts)
 
 
-def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
-    """Return the scan of what was read; errors name the file and the field."""
+def assembled(
+    path: str | os.PathLike[str], parts: dict[str, Any], *, fields: Mapping[str, str] = FIELDS
+) -> Scan:
+    """Return the scan of what was read; errors name the file and the field.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    parts : dict
+        The arguments of a `Scan`, arrays as arrays, geometry and grid as they were taken.
+    fields : mapping
+        From an argument to the field that holds it.
+    """
     truth = parts["truth"]
     geometry = assembled_geometry(path, parts["geometry"])
     with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
         cells = Grid(**parts["grid"])
-    of_views = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in EACH_VIEW}
-    with naming(path, valid_fields("", ("sinogram", "truth", "grid")) | of_views):
+    named = {argument: f"a valid field /{field}" for argument, field in fields.items()}
+    of_keys = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in parts["metadata"]}
+    with naming(path, named | of_keys):
         return Scan(
             sinogram=torch.from_numpy(parts["sinogram"]),
             geometry=geometry,
@@ -132,17 +144,17 @@ def _assembled(path: str | os.PathLike[str], parts: dict[str, Any]) -> Scan:
         )
 
 
-def check_schema(file: h5py.File) -> None:
-    """Raise unless a file is a scan of this project, of a version that is known."""
+def check_schema(file: h5py.File, wanted: str, newest: int) -> None:
+    """Raise unless a file is of that format, in a version up to the newest."""
     name, given = file.filename, text_attribute(file, "format")
-    rule = f"name a file whose attribute `format` is {FORMAT!r}"
-    checks.require(given == FORMAT, "path", rule, f"'{name}' with {given!r}")
+    rule = f"name a file whose attribute `format` is {wanted!r}"
+    checks.require(given == wanted, "path", rule, f"'{name}' with {given!r}")
     version = file.attrs.get("version")
     if not isinstance(version, int | np.integer):
         rule = "name a file whose attribute `version` is a whole number"
         raise ValueError(checks.message("path", rule, f"'{name}' with {version!r}"))
-    rule, remedy = f"name a file of schema version {VERSION} at most", "Update ctinr to read it."
-    checks.require(int(version) <= VERSION, "path", rule, f"'{name}' of version {version}", remedy)
+    rule, remedy = f"name a file of schema version {newest} at most", "Update ctinr to read it."
+    checks.require(int(version) <= newest, "path", rule, f"'{name}' of version {version}", remedy)
 
 
 def _least_version(scan: Scan) -> int:
@@ -150,22 +162,3 @@ def _least_version(scan: Scan) -> int:
     several = isinstance(scan.metadata.get("photons"), tuple)
     is_slice = isinstance(scan.geometry, PlanarBeam) and len(scan.geometry.shape) == 2
     return 1 if is_slice and not several else 2
-
-
-def stored(value: Any) -> np.ndarray:
-    """Return a plain value as HDF5 holds it: texts in UTF-8, as long as the longest of them."""
-    import h5py
-
-    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
-    if not texts or not isinstance(texts[0], str):
-        return np.asarray(value)
-    coded = [text.encode() for text in texts]
-    kind = h5py.string_dtype("utf-8", max(1, *(len(text) for text in coded)))
-    return np.array(coded[0] if isinstance(value, str) else coded, dtype=kind)
-
-
-def restored(field: h5py.Dataset) -> Any:
-    """Return a plain value as it was before `stored`."""
-    found = np.asarray(values(field))
-    items = [item.decode() if isinstance(item, bytes) else item for item in found.ravel().tolist()]
-    return tuple(items) if found.ndim else items[0]

@@ -13,12 +13,15 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import existing, readable
+from ctinr.data.hdf5_integrity import check_claim, check_length, check_seal, seal
 
 if TYPE_CHECKING:
     import h5py
 
 # What reading a damaged file may end in, besides an OSError.
 INSIDE = (RuntimeError, LookupError, UnicodeError, OverflowError, MemoryError)
+# What the library says of an object that is not there, or of a link to nothing.
+MISSING = ("doesn't exist", "component not found", "unable to open external file")
 
 
 @contextlib.contextmanager
@@ -28,21 +31,34 @@ def opened(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     What the HDF5 library raises in the block is about the file, and is raised again as an OSError
     that names it; a ValueError or TypeError is the caller's own, and passes.
     """
+    path = Path(path)
+    file = open_file(path)
+    with naming_the_file(path), file:
+        yield file
+
+
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Return an HDF5 file, opened for reading; errors say what is wrong with it and what to do."""
     import h5py
 
     path = existing(path)
     with readable(path):
         try:
-            file = h5py.File(path, "r")
+            return h5py.File(path, "r")
         except PermissionError:
             raise
-        except OSError as error:
+        except (OSError, *INSIDE) as error:
             raise _why_not(path, error) from error
+
+
+@contextlib.contextmanager
+def naming_the_file(path: Path) -> Iterator[None]:
+    """Raise what the HDF5 library raises in the block again, as an OSError that names the file."""
     try:
-        with file:
-            yield file
+        yield
     except (OSError, *INSIDE) as error:
-        if isinstance(error, OSError) and str(path) in str(error):
+        # One in our form says what it is about, which may be another file that is written here.
+        if isinstance(error, OSError) and (str(error).startswith("`") or str(path) in str(error)):
             raise
         raise _why_not(path, error) from error
 
@@ -68,19 +84,38 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
 
     try:
         found = file.get(name)
+        if found is None:
+            _check_missing(file, name)
     except (OSError, RuntimeError) as error:
         raise _why_not(Path(file.filename), error) from error
     if not isinstance(found, h5py.Dataset):
         given = f"'{file.filename}' without it"
         raise ValueError(checks.message("path", f"name a file with the field /{name}", given))
+    rule, given = f"name a file whose field /{name} holds something", f"'{file.filename}'"
+    checks.require(found.shape is not None, "path", rule, f"{given} with an empty one")
     return found
+
+
+def _check_missing(file: h5py.File, name: str) -> None:
+    """Raise if there is a field of that name after all, which cannot be opened."""
+    try:
+        file[name]
+    except KeyError as error:
+        if not any(known in str(error) for known in MISSING):
+            raise OSError(f"the field /{name} cannot be opened: {error}") from error
 
 
 def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
+    check_claim(field, selection)
     try:
-        return field[selection]
+        found = field[selection]
+        check_length(field)
+        check_seal(field, selection, found)
+        return found
     except (OSError, RuntimeError) as error:
+        if str(error).startswith("`"):
+            raise
         given = f"'{field.file.filename}', whose field {field.name} cannot be read ({error})"
         remedy = "The file is damaged; copy it anew from where it came from."
         raise OSError(checks.message("path", "name an undamaged file", given, remedy)) from error
@@ -91,21 +126,31 @@ def numbers(field: h5py.Dataset, selection: Any = ()) -> np.ndarray:
     given = f"'{field.file.filename}' with values of type {field.dtype}"
     rule = f"name a file whose field {field.name} holds real numbers"
     checks.require(field.dtype.kind in "biuf", "path", rule, given)
-    return np.asarray(values(field, selection), dtype=np.float64)
+    # A damaged number may be a NaN that signals; it stays one, and whoever uses it finds it.
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values(field, selection), dtype=np.float64)
 
 
-def put(group: h5py.Group, name: str, data: Any, *, units: str, axes: str = "") -> None:
+def put(
+    group: h5py.Group, name: str, data: Any, *, units: str, axes: str = "", chunks: Any = True
+) -> None:
     """Write a field with its unit and a checksum, and what its axes are."""
     if hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
-    field = group.create_dataset(name, data=data, chunks=True, fletcher32=True)
+    field = group.create_dataset(name, data=data, chunks=chunks, fletcher32=True)
     field.attrs["units"] = np.bytes_(units)
     if axes:
         field.attrs["axes"] = np.bytes_(axes)
+    seal(field, data, entries=chunks is not True)
 
 
-def take(file: h5py.File, name: str, units: str) -> np.ndarray:
-    """Read a field of numbers that must have that unit; the error names file and field."""
+def take(file: h5py.File, name: str, units: str, selection: Any = ()) -> np.ndarray:
+    """Read a field of numbers, or a part of it, in that unit; the error names file and field."""
+    return np.asarray(values(numeric(file, name, units), selection))
+
+
+def numeric(file: h5py.File, name: str, units: str) -> h5py.Dataset:
+    """Return a field of numbers that must have that unit; the error names file and field."""
     field = dataset(file, name)
     given = text_attribute(field, "units")
     rule = f"name a file whose field /{name} has the units {units!r}"
@@ -113,7 +158,7 @@ def take(file: h5py.File, name: str, units: str) -> np.ndarray:
     rule = f"name a file whose field /{name} holds numbers"
     given = f"'{file.filename}' with values of type {field.dtype}"
     checks.require(field.dtype.kind in "iuf", "path", rule, given)
-    return np.asarray(values(field))
+    return field
 
 
 def valid_fields(group: str, names: tuple[str, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,9 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.data.files import naming
-from ctinr.data.hdf5 import PER_MILLIMETRE, restored, stored
+from ctinr.data.hdf5 import PER_MILLIMETRE, check_schema
 from ctinr.data.hdf5_access import (
     dataset,
-    field_names,
     opened,
     put,
     take,
@@ -27,11 +26,9 @@ from ctinr.data.hdf5_access import (
     values,
 )
 from ctinr.data.hdf5_geometry import NO_UNIT, put_lengths, take_lengths
+from ctinr.data.hdf5_metadata import put_metadata, take_metadata
 from ctinr.data.hdf5_stream import streamed
 from ctinr.geometry import Grid
-
-if TYPE_CHECKING:
-    import h5py
 
 FORMAT, VERSION = "ctinr-volume", 1
 COMPRESSIONS = ("none", "gzip", "lzf")
@@ -104,11 +101,10 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         missing or do not fit one another.
     """
     with opened(path) as file:
-        _check_kind(file)
+        check_schema(file, FORMAT, VERSION)
         lengths = take_lengths(file, "grid", ("spacing", "center"))
         slices = tuple(take(file, "slices", NO_UNIT).tolist())
-        names = field_names(file, "metadata")
-        metadata = {name: restored(dataset(file, f"metadata/{name}")) for name in names}
+        metadata = take_metadata(file)
         shape = dataset(file, "volume").shape
     with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
         grid = Grid(**lengths)
@@ -147,9 +143,7 @@ def write_volume(
         file.attrs.update({"format": np.bytes_(FORMAT), "version": VERSION})
         put_lengths(file, "grid", volume.grid, ("spacing", "center"))
         put(file, "slices", np.asarray(volume.slices), units=NO_UNIT, axes="z")
-        group = file.create_group("metadata")
-        for key, value in volume.metadata.items():
-            group.create_dataset(key, data=stored(value))
+        put_metadata(file, volume.metadata)
         cells = file.create_dataset(
             "volume", shape, "f4", chunks=(1, *shape[1:]), fletcher32=True, **packed
         )
@@ -157,12 +151,3 @@ def write_volume(
         for place, image in enumerate(images):
             cells[place] = image
             sink.check()
-
-
-def _check_kind(file: h5py.File) -> None:
-    given = text_attribute(file, "format")
-    rule = f"name a file whose attribute `format` is {FORMAT!r}"
-    checks.require(given == FORMAT, "path", rule, f"'{file.filename}' with {given!r}")
-    version = int(file.attrs.get("version", 0))
-    rule, remedy = f"name a volume of version {VERSION} at most", "Update ctinr to read it."
-    checks.require(version <= VERSION, "path", rule, f"'{file.filename}' of {version}", remedy)

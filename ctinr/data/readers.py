@@ -12,18 +12,23 @@ from typing import Any
 from ctinr import checks
 from ctinr.data.files import existing, readable
 from ctinr.data.formats.detect2d import is_detect2d, read_detect2d
+from ctinr.data.formats.dicom_ct_pd import is_dicom_ct_pd, read_dicom_ct_pd
 from ctinr.data.formats.exchange import DATA, read_exchange
 from ctinr.data.formats.fips import is_fips, read_fips
 from ctinr.data.formats.helsinki import is_helsinki, read_helsinki
 from ctinr.data.formats.lodopab import is_lodopab, read_lodopab
 from ctinr.data.formats.measured import KnownRays
+from ctinr.data.formats.naf import is_naf, read_naf
 from ctinr.data.formats.nxtomo import entries_of, read_nxtomo
+from ctinr.data.formats.r2gaussian import is_r2gaussian, read_r2gaussian
 from ctinr.data.formats.stack_files import is_stack, is_tiff
 from ctinr.data.formats.stacks import read_stack
 from ctinr.data.hdf5 import FORMAT, read_hdf5_scan
 from ctinr.data.hdf5_access import opened, text_attribute
 from ctinr.data.images import SUFFIXES, scan_from_image
 from ctinr.data.scan import Scan
+from ctinr.data.scan_sets import FORMAT as SET_FORMAT
+from ctinr.data.scan_sets import read_scan_of_set
 from ctinr.data.simulation import Project
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -180,11 +185,19 @@ def _is_hdf5(path: Path) -> bool:
     return any(head[at : at + size] == SIGNATURE for at in (0, 512, 1024, 2048))
 
 
-def _is_own(path: Path) -> bool:
+def _has_format(path: Path) -> str | None:
     if not _is_hdf5(path):
-        return False
+        return None
     with opened(path) as file:
-        return text_attribute(file, "format") == FORMAT
+        return text_attribute(file, "format")
+
+
+def _is_own(path: Path) -> bool:
+    return _has_format(path) == FORMAT
+
+
+def _is_set(path: Path) -> bool:
+    return _has_format(path) == SET_FORMAT
 
 
 def _is_exchange(path: Path) -> bool:
@@ -208,18 +221,23 @@ def _is_picture(path: Path) -> bool:
 OWN = Reader("ctinr scan (HDF5)", _is_own, read_hdf5_scan)
 EXCHANGE = Reader("Scientific Data Exchange file (HDF5)", _is_exchange, read_exchange)
 NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
+SCANS = Reader("ctinr scans, many in a file (HDF5)", _is_set, read_scan_of_set)
 LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
 STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True)
 PICTURE = Reader("picture", _is_picture, scan_from_image)
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     OWN,
+    SCANS,
     EXCHANGE,
     NXTOMO,
     LODOPAB,
     Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
     Reader("FIPS sinogram (mat)", is_fips, read_fips),
     Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
+    Reader("NAF or SAX-NeRF cone beam (pickle)", is_naf, read_naf),
+    Reader("R²-Gaussian cone beam (folder)", is_r2gaussian, read_r2gaussian, folders=True),
+    Reader("DICOM-CT-PD (folder)", is_dicom_ct_pd, read_dicom_ct_pd, folders=True),
     STACK,
     PICTURE,
 )

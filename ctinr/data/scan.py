@@ -83,6 +83,10 @@ class Scan:
         known = "known" if self.truth is not None else "unknown"
         return f"Scan({title}{self.num_views} views x {bins} bins, {self.grid!r}, truth {known})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.sinogram, self.geometry, self.grid, self.truth, dict(self.metadata))
+        return Scan, parts
+
     @property
     def num_views(self) -> int:
         """Number of views."""
@@ -146,9 +150,10 @@ class Scan:
         return noted + suspicions(values, self.geometry, self.grid, simulated=simulated)
 
 
-def evenly_spread(number: int, total: int) -> np.ndarray:
-    """Return so many of the numbers below a total, as evenly spread as whole numbers can be."""
-    return np.floor(np.arange(number) * (total / number) + 0.5).astype(int)
+def evenly_spread(num_views: int, of: int) -> tuple[int, ...]:
+    """Return which of the views are spread evenly over them: every n-th, or the nearest to that."""
+    spread = np.arange(num_views) * (of / num_views)
+    return tuple(np.floor(spread + 0.5).astype(int).tolist())
 
 
 def _check_values(values: Any, argument: str, shape: tuple[int, ...], owner: str) -> None:

@@ -99,7 +99,7 @@ def test_a_failure_in_the_middle_leaves_the_older_file(path, monkeypatch):
     def fail(value):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("ctinr.data.hdf5.stored", fail)
+    monkeypatch.setattr("ctinr.data.hdf5_metadata.stored", fail)
     with pytest.raises(OSError, match="No space left"):
         write_scan(path, example(truth=False), overwrite=True)
     assert path.read_bytes() == before
@@ -110,8 +110,8 @@ def test_a_failure_in_the_middle_leaves_the_older_file(path, monkeypatch):
 def test_a_killed_process_leaves_the_older_file(path):
     before = path.read_bytes()
     code = (
-        "import os, ctinr.data.hdf5 as hdf5\n"
-        "hdf5.stored = lambda value: os._exit(9)\n"
+        "import os, ctinr.data.hdf5 as hdf5, ctinr.data.hdf5_metadata as fields\n"
+        "fields.stored = lambda value: os._exit(9)\n"
         f"scan = hdf5.read_hdf5_scan({str(path)!r})\n"
         f"hdf5.write_scan({str(path)!r}, scan, overwrite=True)\n"
     )

@@ -51,6 +51,51 @@ def test_a_damaged_field_is_named(path):
         read_scan(path)
 
 
+@pytest.mark.parametrize("name", ["grid/center", "geometry/angles", "metadata/photons"])
+def test_a_field_of_zeros_with_a_checksum_of_zeros_is_named(path, name):
+    """Which is what a lost sector of a disk looks like, and right to the library."""
+    with h5py.File(path) as file:
+        field = file[name]
+        chunked = field.chunks is not None
+        where = field.id.get_chunk_info(0).byte_offset if chunked else field.id.get_offset()
+        size = field.size * 8 + (4 if chunked else 0)
+    content = bytearray(path.read_bytes())
+    content[where : where + size] = bytes(size)
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert not np.any(file[name][()])
+    rule = rf"undamaged file; got '.*scan\.h5', whose field /{name} is not what was written"
+    with pytest.raises(OSError, match=rule):
+        read_scan(path)
+
+
+def test_a_field_that_was_changed_on_purpose_is_read(path):
+    with h5py.File(path, "r+") as file:
+        file["metadata/photons"][...] = 7.0
+    with pytest.raises(OSError, match=r"on purpose, delete its attribute `crc32`\."):
+        read_scan(path)
+    with h5py.File(path, "r+") as file:
+        del file["metadata/photons"].attrs["crc32"]
+    assert read_scan(path).metadata["photons"] == 7.0
+
+
+@pytest.mark.parametrize("name", ["sinogram", "metadata/photons"])
+def test_a_field_without_values_is_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = h5py.Empty("f4")
+    with pytest.raises(ValueError, match=rf"field /{name} holds something; got '.*scan\.h5' with"):
+        read_scan(path)
+
+
+def test_metadata_that_are_not_plain_are_named(path):
+    with h5py.File(path, "r+") as file:
+        del file["metadata/photons"]
+        file["metadata/photons"] = np.zeros(3, dtype="c8")
+    with pytest.raises(TypeError, match=r"valid field /metadata/photons; got '.*scan\.h5'"):
+        read_scan(path)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("bad heap"), KeyError("link"), MemoryError()])
 def test_whatever_the_library_says_names_the_file(path, monkeypatch, error):
     def fail(*_):
@@ -109,11 +154,16 @@ def test_a_field_in_another_unit_is_refused(path, name):
         read_scan(path)
 
 
+def unsealed(field, values):
+    del field.attrs["crc32"]
+    field[...] = values
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda g: g.__delitem__("source_distance"), "geometry/source_distance"),
-        (lambda g: g["source_distance"].write_direct(-np.ones(1)), "`.*source_distance` must be"),
+        (lambda g: unsealed(g["source_distance"], -1.0), "`.*source_distance` must be"),
         (
             lambda g: g.attrs.update({"detector": "round"}),
             "'flat' or 'curved'; got .* with 'round'",

@@ -60,7 +60,7 @@ def test_kinds_are_told_apart(path, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda file: file.attrs.__setitem__("version", 9), "name a volume of version 1 at most"),
+        (lambda file: file.attrs.__setitem__("version", 9), "name a file of schema version 1 at most"),
         (lambda file: file.__delitem__("slices"), "name a file with the field /slices"),
         (lambda file: file["grid/shape"].__setitem__(0, 4), "the shape .* of its grid"),
         (lambda file: file["grid/spacing"].__setitem__(0, -1), "a valid field /grid/spacing"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from ctinr.data import Scan, simulated_scan
 from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam
 from tests.data.ellipses import beam, half_turn, projections
+from tests.data.scans import example
 
 GRID = Grid((10, 14), 0.5)
 
@@ -289,3 +292,12 @@ def test_it_says_what_it_is():
     assert repr(scan(metadata={"title": "Tooth"})).startswith("Scan('Tooth', 12 views x 16 bins")
     assert "truth unknown" in repr(scan())
     assert "truth known" in repr(scan(truth=torch.zeros(10, 14)))
+
+
+def test_a_scan_can_be_pickled_and_copied():
+    made = example()
+    for again in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert torch.equal(again.sinogram, made.sinogram)
+        assert torch.equal(again.truth, made.truth)
+        assert (again.geometry, again.grid) == (made.geometry, made.grid)
+        assert again.metadata == made.metadata

@@ -19,6 +19,7 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import replacing
+from ctinr.data.hdf5_access import values
 from ctinr.data.scan import Scan
 from ctinr.geometry import ParallelBeam
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PROJECTION, FLAT, DARK, INVALID = 0, 1, 2, 3
 # How much is read at once, bytes.
 BLOCK = 32 * 2**20
+# What a file needs besides its frames, bytes; and for each frame an angle and a key.
+OVERHEAD = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,9 @@ class Acquisition:
 
 
 def acquisition_of_scan(scan: Scan) -> Acquisition:
-    """Return a parallel scan as frames of one row: transmissions, a flat of 1 and a dark of 0.
+    """Return a parallel scan as frames: transmissions, a flat of 1 and a dark of 0.
+
+    Frames have the rows of the detector, or one if it is a line.
 
     Raises
     ------
@@ -91,7 +96,9 @@ def acquisition_of_scan(scan: Scan) -> Acquisition:
     if not isinstance(scan.geometry, ParallelBeam):
         rule, remedy = "have a parallel beam to be written as frames", "Write a ctinr scan instead."
         raise ValueError(checks.message("scan", rule, type(scan.geometry).__name__, remedy))
-    transmission = np.exp(-scan.sinogram.detach().cpu().numpy())[:, None, :]
+    transmission = np.exp(-scan.sinogram.detach().cpu().numpy())
+    bins = transmission.shape[-1]
+    transmission = transmission.reshape(scan.num_views, -1, bins)
     dark, flat = np.zeros_like(transmission[:1]), np.ones_like(transmission[:1])
     frames = np.concatenate([dark, flat, transmission])
     theta = np.rad2deg(np.asarray(scan.geometry.angles))
@@ -100,9 +107,9 @@ def acquisition_of_scan(scan: Scan) -> Acquisition:
         angles=np.concatenate([theta[:1], theta[:1], theta]),
         angle_units="degrees",
         read=lambda chosen: frames[chosen],
-        shape=(1, frames.shape[2]),
+        shape=(frames.shape[1], bins),
         dtype=frames.dtype,
-        pixel=(scan.geometry.detector.pitch[0], "mm"),
+        pixel=(scan.geometry.detector.pitch[-1], "mm"),
         title=str(scan.metadata.get("title", "")),
     )
 
@@ -125,7 +132,8 @@ def gathered(sources: list[tuple[h5py.Dataset, int, int]], dtype: np.dtype) -> n
             continue
         where = [slice(None)] * 3
         where[axis] = slice(first, first + end - begin)
-        block = np.moveaxis(field[tuple(where)], axis, 0) if field.ndim == 3 else field[()][None]
+        block = values(field, tuple(where) if field.ndim == 3 else ())
+        block = np.moveaxis(block, axis, 0) if field.ndim == 3 else block[None]
         blocks.append(np.asarray(block, dtype=dtype))
         begin = end
     return np.concatenate(blocks)
@@ -148,8 +156,20 @@ def new_file(
 
     with replacing(path, overwrite=overwrite) as partial:
         check_room(Path(partial), acquisition.num_bytes)
+        needed = acquisition.num_bytes + OVERHEAD + 64 * len(acquisition)
         with h5py.File(partial, "w") as file:
+            _reserve(partial, needed)
             yield file
+            file.flush()
+            size = file.id.get_filesize()
+        os.truncate(partial, size)
+
+
+def _reserve(path: Path, num_bytes: int) -> None:
+    """Take the room on the disk, where the system can: without it the library ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
 
 
 def check_room(path: Path, num_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""What the files of cone-beam benchmarks hold, as plain values: NAF, SAX-NeRF and R²-Gaussian.
+"""What the files of cone-beam benchmarks hold, as a scan: NAF, SAX-NeRF and R²-Gaussian.
 
 Both count angles φ from the source at (cos φ, sin φ, 0) and u along (−sin φ, cos φ, 0), which are
 the source and the u axis of our angle φ + π/2; rows of the detector go down, along −z. Volumes are
@@ -14,36 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ctinr import checks
+from ctinr.data.scan import Scan
 from ctinr.geometry import ConeBeam, Detector, Grid
-
-
-@dataclass(frozen=True, eq=False)
-class ConeScan:
-    """Line integrals of a cone beam, their rays, and a grid.
-
-    Parameters
-    ----------
-    projections : Tensor, shape (angle, v, u)
-        Line integrals, without unit.
-    geometry : ConeBeam
-        The ray of every value; mm and radians.
-    grid : Grid
-        The cells of the truth, or those proposed; mm.
-    truth : Tensor of shape (z, y, x), optional
-        On `grid`, 1/mm.
-    title : str
-        What was scanned.
-    """
-
-    projections: Float[Tensor, "angle v u"]
-    geometry: ConeBeam
-    grid: Grid
-    truth: Float[Tensor, "z y x"] | None
-    title: str
 
 
 @dataclass(frozen=True)
@@ -66,8 +40,8 @@ def cone_scan(
     projections: np.ndarray,
     *,
     volume: np.ndarray | None,
-    title: str,
-) -> ConeScan:
+    about: Mapping[str, Any],
+) -> Scan:
     """Return the scan in our convention.
 
     Parameters
@@ -80,8 +54,8 @@ def cone_scan(
         Line integrals, rows going down.
     volume : array, shape (x, y, z), optional
         Attenuation, 1/mm.
-    title : str
-        What was scanned.
+    about : mapping
+        Metadata: `title`, `source`, and what else there is to say.
 
     Raises
     ------
@@ -99,15 +73,33 @@ def cone_scan(
     u, v = scanner.offset
     detector = Detector(scanner.bins[::-1], scanner.pitch[::-1], (-v, u))
     behind = scanner.whole_distance - scanner.source_distance
-    return ConeScan(
-        projections=torch.as_tensor(np.ascontiguousarray(projections[:, ::-1])).float(),
+    known, truth = dict(about), None
+    if volume is not None:
+        truth = torch.as_tensor(np.ascontiguousarray(volume.transpose(2, 1, 0))).float()
+        known["data_range"] = float(truth.max() - truth.min())
+    return Scan(
+        sinogram=torch.as_tensor(np.ascontiguousarray(projections[:, ::-1])).float(),
         geometry=ConeBeam(angles + math.pi / 2, detector, scanner.source_distance, behind),
         grid=Grid(scanner.cells[::-1], scanner.spacing[::-1], scanner.center[::-1]),
-        truth=None
-        if volume is None
-        else torch.as_tensor(np.ascontiguousarray(volume.transpose(2, 1, 0))).float(),
-        title=title,
+        truth=truth,
+        metadata=known,
     )
+
+
+def array_in(values: Any, what: str, *, path: Any) -> np.ndarray:
+    """Return what a file holds as float64; what is not finite in it stays so.
+
+    Raises
+    ------
+    ValueError
+        If it is no array of numbers; the message names the file and what should be in it.
+    """
+    try:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = f"'{path}' with {checks.describe(values)}"
+        raise ValueError(checks.message("path", f"name a file with {what}", given)) from None
 
 
 def numbers_in(content: Mapping[str, Any], name: str, count: int, *, path: Any) -> tuple[Any, ...]:

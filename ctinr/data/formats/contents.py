@@ -16,7 +16,8 @@ from ctinr.data.formats.nxtomo import entries_of
 from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition
 from ctinr.data.formats.stack_files import opened_stack
 from ctinr.data.hdf5_access import dataset, opened
-from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, STACK, reader_of
+from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, SCANS, STACK, reader_of
+from ctinr.data.scan_sets import num_scans
 
 KINDS = {PROJECTION: "projections", FLAT: "flat", DARK: "dark", INVALID: "invalid"}
 # So many frames of a kind are looked at for the range of their values.
@@ -40,6 +41,9 @@ def contents_of(path: Path) -> dict[str, str]:
     if reader == LODOPAB:
         with opened(path) as file:
             return {"Samples": f"{len(dataset(file, DATA))}, counted from 0"}
+    if reader == SCANS:
+        with opened(path) as file:
+            return {"Scans": f"{num_scans(file)}, counted from 0"}
     if reader == STACK:
         views, rows, columns = opened_stack(path).shape
         return {"Frames": f"{views} of {rows} × {columns}"}

@@ -116,7 +116,7 @@ def _left_out(acquisition: Acquisition, to: str) -> tuple[str, ...]:
 def _untold(scan: Scan) -> tuple[str, ...]:
     """Return what a file of frames does not say of a scan."""
     detector = scan.geometry.detector
-    axis = (detector.shape[0] - 1) / 2 - detector.offset[0] / detector.pitch[0]
+    axis = (detector.shape[-1] - 1) / 2 - detector.offset[-1] / detector.pitch[-1]
     sentences = [f"The axis of rotation, bin {axis:.6g}, is not in the file: read it with center."]
     if scan.truth is not None:
         sentences.append("The truth is not in the file.")

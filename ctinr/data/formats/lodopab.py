@@ -64,12 +64,10 @@ def read_lodopab(path: str | os.PathLike[str], *, slice: int | None = None) -> S
     path = Path(path)
     sample = 0 if slice is None else checks.count(slice, "slice", least=0)
     observation = _sample(path, sample, (NUM_VIEWS, NUM_BINS))
-    picture_path = _picture_beside(path)
+    picture_path = picture_beside(path)
     picture = (
         _sample(picture_path, sample, (NUM_CELLS, NUM_CELLS)) if picture_path.exists() else None
     )
-    # Cell-centred: the first angle is half a step.
-    angles = (np.arange(NUM_VIEWS) + 0.5) * (math.pi / NUM_VIEWS)
     about = {
         "title": f"LoDoPaB-CT {path.stem.removeprefix('observation_')}, sample {sample}",
         "source": path.name,
@@ -86,8 +84,8 @@ def read_lodopab(path: str | os.PathLike[str], *, slice: int | None = None) -> S
     with naming(path, {"sinogram": f"a usable field /{DATA}"}):
         return Scan(
             sinogram=torch.as_tensor(observation * LARGEST).float(),
-            geometry=ParallelBeam(angles, Detector(NUM_BINS, DETECTOR / NUM_BINS)),
-            grid=Grid((NUM_CELLS, NUM_CELLS), SIDE / NUM_CELLS),
+            geometry=lodopab_geometry(),
+            grid=lodopab_grid(),
             truth=truth,
             metadata=about,
         )
@@ -101,7 +99,20 @@ def is_lodopab(path: Path) -> bool:
         return DATA in file and dataset(file, DATA).shape[1:] == (NUM_VIEWS, NUM_BINS)
 
 
-def _picture_beside(path: Path) -> Path:
+def lodopab_geometry() -> ParallelBeam:
+    """Return the rays of all observations."""
+    # Cell-centred: the first angle is half a step.
+    angles = (np.arange(NUM_VIEWS) + 0.5) * (math.pi / NUM_VIEWS)
+    return ParallelBeam(angles, Detector(NUM_BINS, DETECTOR / NUM_BINS))
+
+
+def lodopab_grid() -> Grid:
+    """Return the cells of all pictures."""
+    return Grid((NUM_CELLS, NUM_CELLS), SIDE / NUM_CELLS)
+
+
+def picture_beside(path: Path) -> Path:
+    """Return where the pictures of a file of observations are, if they are there."""
     return path.with_name(path.name.replace("observation", "ground_truth", 1))
 
 

@@ -15,18 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ctinr import checks
-from ctinr.data.files import naming
-from ctinr.data.formats.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.files import naming, readable
+from ctinr.data.formats.cones import Scanner, array_in, cone_scan, numbers_in
 from ctinr.data.formats.pickles import plain_pickle
+from ctinr.data.scan import Scan
 
 PARTS = ("train", "val")
 PER_METRE = 1e-3
+SUFFIXES = (".pickle", ".pkl")
+# How pickles of the protocols 2 to 5 begin.
+BEGINNINGS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
-def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> ConeScan:
+def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> Scan:
     """Read a pickle of NAF or SAX-NeRF, of which nothing is executed.
 
     Parameters
@@ -52,20 +54,31 @@ def read_naf(path: str | os.PathLike[str], *, part: str = "train") -> ConeScan:
     mode = str(content.get("mode", "cone"))
     checks.require(mode == "cone", "path", "name a scan by a cone beam", f"'{path}' by {mode!r}")
     angles, projections = (
-        np.asarray(_field(content[part], name, path), dtype=np.float64)
+        array_in(_field(content[part], name, path), f"{part} {name} of numbers", path=path)
         for name in ("angles", "projections")
     )
     image = content.get("image")
-    volume = None if image is None else np.asarray(image, dtype=np.float64) * PER_METRE
+    volume = (
+        None if image is None else array_in(image, "an image of numbers", path=path) * PER_METRE
+    )
     names = {"angles": f"usable {part} angles", "projections": f"usable {part} projections"}
+    names |= {"sinogram": names["projections"], "truth": "a usable image"}
     with naming(path, names | {"volume": "a usable image", "shape": "usable sizes"}):
         return cone_scan(
             _scanner(content, path),
             angles,
             projections,
             volume=volume,
-            title=f"{path.stem}, {part}",
+            about={"title": f"{path.stem}, {part}", "source": path.name},
         )
+
+
+def is_naf(path: Path) -> bool:
+    """Tell whether a file is a pickle, by its name or its first bytes; nothing of it is loaded."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with readable(path), path.open("rb") as file:
+        return file.read(2) in BEGINNINGS
 
 
 def _scanner(content: Mapping[str, Any], path: Path) -> Scanner:

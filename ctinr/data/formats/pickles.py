@@ -19,6 +19,10 @@ from ctinr.data.files import existing, readable
 
 # What reading a damaged pickle may end in.
 DAMAGE = (EOFError, LookupError, UnicodeError, TypeError, ValueError, AttributeError, MemoryError)
+DAMAGE += (OverflowError, RuntimeError)
+# What an array may hold: numbers, truth values, texts, bytes and times.
+KINDS = "biufcSUmM"
+PLAIN = (str, bytes, bytearray, bool, int, float, complex, set, frozenset)
 
 
 def plain_pickle(path: str | os.PathLike[str]) -> Any:
@@ -35,12 +39,12 @@ def plain_pickle(path: str | os.PathLike[str]) -> Any:
     try:
         with readable(path), path.open("rb") as file:
             content = _Plain(file, path).load()
+            _check(content, path)
     except (pickle.UnpicklingError, *DAMAGE) as error:
         if str(error).startswith("`"):
             raise
         given, remedy = f"'{path}' ({error})", "It is truncated, damaged or of another kind."
         raise OSError(checks.message("path", "name a whole pickle", given, remedy)) from error
-    _check(content, path)
     return content
 
 
@@ -78,27 +82,36 @@ def _makers() -> dict[tuple[str, str], Any]:
         (multiarray, "_reconstruct"): np.empty(0).__reduce__()[0],
         (multiarray, "scalar"): np.float64(0).__reduce__()[0],
         (numeric, "_frombuffer"): np.empty(0).__reduce_ex__(5)[0],
-        ("_codecs", "encode"): _encoded,
+        ("_codecs", "encode"): _encoder(),
         ("builtins", "set"): set,
         ("builtins", "frozenset"): frozenset,
     }
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    """Return bytes that an old protocol stores as text."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes as text in {encoding}")
-    return text.encode("latin1")
+def _encoder() -> Any:
+    """Return a function of one file alone, as a pickle may set the attributes of what it names."""
+
+    def encoded(text: str, encoding: str) -> bytes:
+        """Return bytes that an old protocol stores as text."""
+        if encoding != "latin1":
+            raise pickle.UnpicklingError(f"bytes as text in {encoding}")
+        return text.encode("latin1")
+
+    return encoded
 
 
 def _check(content: Any, path: Path) -> None:
-    """Raise if an array holds objects, which no projection does."""
+    """Raise if an array holds anything but numbers, such as records, in which objects can hide."""
     if isinstance(content, dict):
         for item in content.values():
             _check(item, path)
     elif isinstance(content, list | tuple):
         for item in content:
             _check(item, path)
-    elif isinstance(content, np.ndarray):
+    elif isinstance(content, np.ndarray | np.generic):
         rule, given = "name a pickle whose arrays hold numbers", f"'{path}' with {content.dtype}"
-        checks.require(not content.dtype.hasobject, "path", rule, given)
+        good = content.dtype.kind in KINDS and not content.dtype.hasobject
+        checks.require(good, "path", rule, given)
+    else:
+        rule, given = "name a pickle of plain values", f"'{path}' with a {type(content).__name__}"
+        checks.require(content is None or isinstance(content, PLAIN), "path", rule, given)

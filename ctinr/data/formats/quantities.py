@@ -103,7 +103,8 @@ def millimetres_of(field: h5py.Dataset, *, otherwise: str) -> float:
 def text_of(file: h5py.File | h5py.Group, names: tuple[str, ...]) -> str | None:
     """Return the first text of the first of these fields that has one, None where none has."""
     for name in names:
-        if name in file:
+        # Some write an empty text as a field without values.
+        if name in file and getattr(file.get(name), "shape", ()) is not None:
             text = (
                 np.asarray(values(dataset(file.file, f"{file.name}/{name}".strip("/"))))
                 .ravel()[:1]

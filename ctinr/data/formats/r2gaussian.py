@@ -20,16 +20,18 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import existing, naming, readable
-from ctinr.data.formats.cones import ConeScan, Scanner, cone_scan, numbers_in
+from ctinr.data.formats.cones import Scanner, array_in, cone_scan, numbers_in
 from ctinr.data.formats.stack_files import damage
+from ctinr.data.scan import Scan
 
 META, VOLUME = "meta_data.json", "vol"
 PARTS = ("train", "test")
+UNKNOWN_UNIT = "The file does not say how long its unit of length is: it was taken to be 1 mm."
 
 
 def read_r2gaussian(
-    path: str | os.PathLike[str], *, part: str = "train", unit: float = 1.0
-) -> ConeScan:
+    path: str | os.PathLike[str], *, part: str = "train", unit: float | None = None
+) -> Scan:
     """Read a folder of R²-Gaussian.
 
     Parameters
@@ -38,8 +40,8 @@ def read_r2gaussian(
         The folder.
     part : str
         "train" or "test": which projections.
-    unit : float
-        Millimetres that the scene's unit of length stands for.
+    unit : float, optional
+        Millimetres that the scene's unit of length stands for; 1, with a warning, if not given.
 
     Raises
     ------
@@ -51,7 +53,8 @@ def read_r2gaussian(
     """
     path = Path(path)
     checks.one_of(part, "part", PARTS)
-    unit = checks.positive(unit, "unit")
+    notes = () if unit is not None else (UNKNOWN_UNIT,)
+    unit = 1.0 if unit is None else checks.positive(unit, "unit")
     meta = _described(path / META)
     entries = meta.get(f"proj_{part}")
     rule = f"name a file with a list proj_{part}"
@@ -61,9 +64,18 @@ def read_r2gaussian(
     views = np.stack([_array(path, each["file_path"]) for each in entries or ()])
     volume = _array(path, str(meta[VOLUME])) / unit if VOLUME in meta else None
     names = {"angles": f"usable angles in {META}", "projections": "usable projections"}
+    names |= {"sinogram": names["projections"], "truth": "a usable volume"}
     with naming(path, names | {"volume": "a usable volume", "shape": "usable sizes"}):
         scanner = _scanner(meta, path / META, unit)
-        return cone_scan(scanner, angles, views, volume=volume, title=f"{path.name}, {part}")
+        about: dict[str, Any] = {"title": f"{path.name}, {part}", "source": path.name}
+        about |= {"warnings": notes} if notes else {}
+        return cone_scan(scanner, angles, views, volume=volume, about=about)
+
+
+def is_r2gaussian(path: Path) -> bool:
+    """Tell whether a folder has the description of one."""
+    with readable(path):
+        return path.is_dir() and (path / META).is_file()
 
 
 def _described(path: Path) -> Mapping[str, Any]:
@@ -117,4 +129,4 @@ def _array(folder: Path, name: str) -> np.ndarray:
     checks.require(inside, "path", rule, f"'{folder}' with {name!r}")
     existing(place)
     with readable(place), damage(place):
-        return np.asarray(np.load(place, allow_pickle=False), dtype=np.float64)
+        return array_in(np.load(place, allow_pickle=False), "an array of numbers", path=place)

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from ctinr import checks
-from ctinr.data.preprocessing.transmission import LEAST_LIGHT, Bins, flat_field, open_beam
+from ctinr.data.preprocessing.transmission import (
+    LEAST_LIGHT,
+    Bins,
+    check_counts,
+    flat_field,
+    open_beam,
+)
 
 
 def drifting_flat_field(
@@ -56,6 +62,7 @@ def drifting_flat_field(
     """
     frames = np.asarray(frames, dtype=np.float64)
     checks.require(frames.ndim == 2, "frames", "have the axes (angle, u)", frames)
+    check_counts(frames, "frames")
     first, dark_level = open_beam(before, dark)
     last, _ = open_beam(after, dark)
     rule = f"have the {len(first)} bins of the frames before the scan"
@@ -64,7 +71,10 @@ def drifting_flat_field(
     checks.require(len(first) == frames.shape[1], "before", rule, np.asarray(before))
     moments = _moments(times, len(frames))[:, None]
     light = (1 - moments) * first + moments * last
-    lit = np.minimum(first, last) >= LEAST_LIGHT * np.median((first + last) / 2)
+    typical = float(np.median((first + last) / 2))
+    remedy = "The flat field must be taken with the beam on."
+    checks.require(typical > 0, "before", "be brighter than dark in most bins", first, remedy)
+    lit = np.minimum(first, last) >= LEAST_LIGHT * typical
     steady = np.where(lit, (first + last) / 2, 0.0)
     # What the frames would have counted under the mean beam, so that one flat field serves all.
     counted = (frames - dark_level) * np.where(lit, steady / np.where(lit, light, 1.0), 1.0)

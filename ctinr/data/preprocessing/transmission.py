@@ -18,6 +18,8 @@ from jaxtyping import Float
 
 from ctinr import checks
 
+# No detector counts as much; sums and ratios of smaller numbers do not overflow.
+MOST_COUNTS = 1e30
 # A bin with less light than this fraction of the median bin is dead: its noise is its signal.
 LEAST_LIGHT = 0.01
 # The most bins that may be filled in from their neighbours, as a fraction of the detector.
@@ -90,7 +92,7 @@ def flat_field(frames: Any, white: Any, dark: Any = None) -> tuple[np.ndarray, B
     """
     frames = np.asarray(frames, dtype=np.float64)
     checks.require(frames.ndim == 2, "frames", "have the axes (angle, u)", frames)
-    checks.finite_values(frames, "frames")
+    check_counts(frames, "frames")
     light, dark_level = open_beam(white, dark)
     rule = f"have the {frames.shape[1]} bins of the frames"
     checks.require(len(light) == frames.shape[1], "white", rule, np.asarray(white))
@@ -169,10 +171,18 @@ def minus_log(transmission: Any, *, floor: float | None = None) -> tuple[np.ndar
     return -np.log(np.where(low, least, values)), int(low.sum())
 
 
+def check_counts(frames: np.ndarray, argument: str) -> None:
+    """Raise unless values are finite and no larger than what a detector may count."""
+    checks.finite_values(frames, argument)
+    largest = float(np.abs(frames).max())
+    rule = f"be below {MOST_COUNTS:g}, as counts are"
+    checks.require(largest < MOST_COUNTS, argument, rule, f"values of up to {largest:.4g}")
+
+
 def _average(frames: Any, argument: str) -> np.ndarray:
     frames = np.atleast_2d(np.asarray(frames, dtype=np.float64))
     checks.require(frames.ndim == 2, argument, "have the axes (frame, u)", frames)
-    checks.finite_values(frames, argument)
+    check_counts(frames, argument)
     if len(frames) >= 5:
         frames = np.sort(frames, axis=0)[1:-1]
     return frames.mean(axis=0)

@@ -16,7 +16,7 @@ from ctinr.data.formats.exchange_frames import exchange_acquisition, write_excha
 from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition, write_nxtomo
 from tests.data import beamline, nexus
 from tests.data.beamline import PIXEL, change, content
-from tests.data.scans import example, fan_example
+from tests.data.scans import example, fan_example, of_beam
 
 FIELDS = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
 
@@ -123,3 +123,12 @@ def test_an_order_that_does_not_fit_is_refused(tmp_path):
     change(tmp_path / "a.h5", "exchange/image_key", np.zeros(5))
     with pytest.raises(ValueError, match=r"/exchange/image_key has one key for each frame; got"):
         to_nxtomo(tmp_path / "a.h5", tmp_path / "b.nxs")
+
+
+def test_a_scan_of_several_rows_keeps_them(tmp_path):
+    scan = of_beam("parallel-3d")
+    write_nxtomo(tmp_path / "a.nxs", acquisition_of_scan(scan))
+    for row in range(4):
+        found = read_scan(tmp_path / "a.nxs", slice=row, center=4.0)
+        assert found.geometry.detector.pitch == pytest.approx((0.3,))
+        np.testing.assert_allclose(found.sinogram, scan.sinogram[:, row], atol=1e-5)

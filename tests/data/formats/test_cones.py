@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import json
 import math
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
+from ctinr.data import contents_of, convert, read_scan, reader_of
 from ctinr.data.formats.naf import read_naf
 from ctinr.data.formats.pickles import plain_pickle
 from ctinr.data.formats.r2gaussian import read_r2gaussian
 from ctinr.projectors import Projector
+from phantoms import ball
 
 # (u, v) and (x, y, z); nothing is equal to anything else. A ball of 1 mm off every axis.
 BINS, PITCH, CELLS, SPACING = (48, 36), (0.8, 1.0), (20, 24, 16), (1.0, 0.9, 1.1)
@@ -133,13 +136,54 @@ def test_the_geometry_is_in_mm_and_in_our_order(tmp_path):
 def test_the_truth_projects_onto_the_projections(tmp_path):
     for scan in both(tmp_path):
         A = Projector(scan.geometry, scan.grid, backend="torch")
-        gap = torch.linalg.norm(A(scan.truth) - scan.projections)
-        assert gap < 0.2 * torch.linalg.norm(scan.projections)
-        np.testing.assert_allclose(centroids(A(scan.truth)), centroids(scan.projections), atol=0.05)
+        gap = torch.linalg.norm(A(scan.truth) - scan.sinogram)
+        assert gap < 0.2 * torch.linalg.norm(scan.sinogram)
+        np.testing.assert_allclose(centroids(A(scan.truth)), centroids(scan.sinogram), atol=0.05)
         for axis in (0, 1, 2):
-            wrong = torch.linalg.norm(A(scan.truth.flip(axis)) - scan.projections)
-            assert wrong > 0.9 * torch.linalg.norm(scan.projections)
+            wrong = torch.linalg.norm(A(scan.truth.flip(axis)) - scan.sinogram)
+            assert wrong > 0.9 * torch.linalg.norm(scan.sinogram)
         assert float(scan.truth.max()) == pytest.approx(VALUE / 1000)
+
+
+def test_the_exact_integrals_of_the_ball_are_the_projections(tmp_path):
+    """By our rays and by the formulas of the benchmarks, to rounding: no bin is off."""
+    for scan in both(tmp_path):
+        rays = scan.geometry.rays()
+        seen = ball(RADIUS, VALUE / 1000, center=BALL).line_integrals(rays.points, rays.directions)
+        np.testing.assert_allclose(scan.sinogram.numpy(), seen, atol=1e-6)
+        wrong = seen[:, ::-1] - scan.sinogram.numpy()
+        assert np.abs(wrong).max() > 0.5 * seen.max()
+
+
+def test_read_scan_knows_them(tmp_path):
+    pickled, folder = write(tmp_path / "a.pickle", naf()), write_folder(tmp_path / "b")
+    scan = read_scan(pickled, part="val", num_views=1)
+    assert scan.sinogram.shape == (1, 36, 48)
+    assert scan.metadata["title"] == "a, val"
+    assert scan.metadata["data_range"] == pytest.approx(VALUE / 1000)
+    assert scan.warnings() == ()
+    assert read_scan(folder, unit=50.0).warnings() == ()
+    assert "its unit of length is: it was taken to be 1 mm" in read_scan(folder).warnings()[0]
+    names = [reader_of(path).name for path in (pickled, folder)]
+    assert names == ["NAF or SAX-NeRF cone beam (pickle)", "R²-Gaussian cone beam (folder)"]
+    assert contents_of(pickled) == {}
+    with pytest.raises(ValueError, match="`unit` must be left out for a NAF or SAX-NeRF"):
+        read_scan(pickled, unit=1.0)
+
+
+def test_a_pickle_is_known_by_its_first_bytes(tmp_path):
+    assert read_scan(write(tmp_path / "chest_50", naf())).num_views == 4
+
+
+def test_they_are_converted(tmp_path):
+    folder = write_folder(tmp_path / "b")
+    assert convert(folder, tmp_path / "c.h5", unit=50.0) == ()
+    scan, again = read_scan(folder, unit=50.0), read_scan(tmp_path / "c.h5")
+    assert torch.equal(again.sinogram, scan.sinogram)
+    assert torch.equal(again.truth, scan.truth)
+    assert (again.geometry, again.grid) == (scan.geometry, scan.grid)
+    with pytest.raises(ValueError, match="`scan` must have a parallel beam to be written"):
+        convert(folder, tmp_path / "c.nxs", to="nxtomo")
 
 
 def test_the_other_part_can_be_asked_for(tmp_path):
@@ -207,6 +251,85 @@ def test_a_codec_is_no_way_out(tmp_path):
         plain_pickle(tmp_path / "a.pickle")
 
 
+class Crafted:
+    """A pickle of calls that are allowed, with arguments that numpy never writes."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+RECONSTRUCT, FRAME = np.empty(0).__reduce__()[0], np.empty(0).__reduce_ex__(5)[0]
+# The state of a type of records whose field is an object, with flags that deny it.
+HIDDEN = (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        Crafted(RECONSTRUCT, (np.ndarray, (1 << 60,), b"b")),
+        Crafted(RECONSTRUCT, (set, (1,), b"b")),
+        Crafted(np.ndarray, ((1 << 60,),)),
+        Crafted(np.ndarray, ((2,), np.dtype("O"))),
+        Crafted(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (2,), np.dtype("O"), False, [1, 2])),
+        Crafted(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (1 << 60,), np.dtype("f8"), False, b"")),
+        Crafted(FRAME, (b"12345678" * 2, np.dtype("O"), (2,), "C")),
+        Crafted(FRAME, (b"1234567812345678", Crafted(np.dtype, ("V8",), HIDDEN), (2,), "C")),
+        Crafted(np.dtype, ("V8",), (3, "|", None, None, None, -5, 1, 0)),
+        np.dtype("f4"),
+        np.ndarray,
+    ],
+)
+def test_calls_with_hostile_arguments_end_in_an_error(tmp_path, hostile):
+    for content in ([hostile], naf(image=hostile)):
+        path = write(tmp_path / "a.pickle", content)
+        with pytest.raises((OSError, ValueError), match=r"^`path` must name a .*a\.pickle'"):
+            read_naf(path)
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"\x82\x01.",  # an entry of the registry of extensions
+        b"(S'ls'\nios\nsystem\n.",  # an instance of an old class
+        b"(cos\nsystem\nS'ls'\no.",
+        b"Pwhatever\n.",  # something kept outside
+        b"cbuiltins\ngetattr\n.",
+        b"\x8c\x08builtins\x8c\x08set.mro\x93.",  # an attribute of what is allowed
+        b"cnumpy\nndarray.tofile\n.",
+        b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff.",
+        b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\xff.",
+        b"r\xff\xff\xff\xff.",
+        b"0.",
+        b"",
+    ],
+)
+def test_hostile_opcodes_end_in_an_error(tmp_path, opcodes):
+    (tmp_path / "a.pickle").write_bytes(opcodes)
+    with pytest.raises((OSError, ValueError), match=r"^`path` must name a .*a\.pickle'"):
+        read_naf(tmp_path / "a.pickle")
+
+
+def test_a_pickle_changes_nothing_for_the_next(tmp_path):
+    """Whatever a pickle names, it may set the attributes of."""
+    spoil = b"c_codecs\nencode\n(N}V__defaults__\n(Vlatin1\ntstb."
+    (tmp_path / "a.pickle").write_bytes(spoil)
+    with contextlib.suppress(OSError, ValueError):
+        plain_pickle(tmp_path / "a.pickle")
+    (tmp_path / "b.pickle").write_bytes(b"c_codecs\nencode\n(Vtext\ntR.")
+    with pytest.raises(OSError, match=r"missing .*encoding"):
+        plain_pickle(tmp_path / "b.pickle")
+
+
+def test_a_list_that_holds_itself_is_refused(tmp_path):
+    endless = []
+    endless.append(endless)
+    with pytest.raises(OSError, match=r"whole pickle; got '.*a\.pickle' \(maximum recursion"):
+        plain_pickle(write(tmp_path / "a.pickle", endless))
+
+
 def test_arrays_of_objects_are_refused(tmp_path):
     path = write(tmp_path / "a.pickle", [np.array([1, "a"], dtype=object)])
     with pytest.raises(ValueError, match=r"whose arrays hold numbers; got '.*' with object"):
@@ -234,6 +357,10 @@ def test_a_truncated_pickle_is_named(tmp_path):
         ({"train": None}, "a pickle with projections 'train'; got"),
         ({"nDetector": [36, 48]}, r"usable train projections; .*shape \(4, 48, 36\)"),
         ({"image": np.ones((3, 3, 3))}, r"usable image; .*shape \(20, 24, 16\)"),
+        ({"image": "a ball"}, "an image of numbers; got '.*a.pickle' with 'a ball'"),
+        ({"image": [[1.0], [2.0, 3.0]]}, "an image of numbers; got '.*a.pickle' with"),
+        ({"image": np.full((20, 24, 16), 1e300)}, "a usable image; got .*finite"),
+        ({"train": {"angles": {}, "projections": projections()}}, "train angles of numbers; got"),
         ({"train": {"angles": ANGLES * 57.3, "projections": projections()}}, "look like degrees"),
     ],
 )

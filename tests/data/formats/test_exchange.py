@@ -146,3 +146,21 @@ def test_a_truncated_file_is_named(path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(OSError, match=r"must name a whole HDF5 file; got '.*a\.h5' .*truncated"):
         read_scan(path, slice=0)
+
+
+def test_a_field_without_values_is_named_and_a_title_without_is_none(tmp_path):
+    beamline.write(tmp_path / "a.h5")
+    beamline.change(tmp_path / "a.h5", "exchange/title", h5py.Empty("S1"))
+    assert read_scan(tmp_path / "a.h5", center=60.3).metadata["title"] == "a, slice 1"
+    beamline.change(tmp_path / "a.h5", "exchange/theta", h5py.Empty("f4"))
+    with pytest.raises(ValueError, match=r"field /exchange/theta holds something; got '.*a\.h5'"):
+        read_scan(tmp_path / "a.h5", center=60.3)
+
+
+def test_a_number_that_signals_is_no_warning_but_an_error(tmp_path):
+    beamline.write(tmp_path / "a.h5")
+    values = beamline.content(tmp_path / "a.h5", "exchange/data")
+    values.view(np.uint32)[3, 1, 5] = 0x7F800001
+    beamline.change(tmp_path / "a.h5", "exchange/data", values)
+    with pytest.raises(ValueError, match=r"usable field /exchange/data; got '.*a\.h5'.*finite"):
+        read_scan(tmp_path / "a.h5", center=60.3)

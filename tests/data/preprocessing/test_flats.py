@@ -66,3 +66,22 @@ def test_flat_fields_must_fit():
         drifting_flat_field(data, before[:-1], after[:-1])
     with pytest.raises(ValueError, match=r"`frames` must have the axes \(angle, u\)"):
         drifting_flat_field(data[0], before, after)
+
+
+def test_a_beam_that_is_off_is_told():
+    frames, off = np.ones((4, 6)), np.zeros((2, 6))
+    with pytest.raises(ValueError, match="`before` must be brighter than dark in most bins; got"):
+        drifting_flat_field(frames, off, off)
+
+
+@pytest.mark.parametrize("spoiled", ["frames", "before", "dark"])
+def test_numbers_that_no_detector_counts_are_told(spoiled):
+    given = {
+        "frames": np.full((4, 6), 5.0),
+        "before": np.full((2, 6), 9.0),
+        "dark": np.ones((2, 6)),
+    }
+    given[spoiled] = given[spoiled] * 1e300
+    name = {"before": "white"}.get(spoiled, spoiled)
+    with pytest.raises(ValueError, match=rf"`{name}` must be below 1e\+30, as counts are; got"):
+        drifting_flat_field(given["frames"], given["before"], given["before"], dark=given["dark"])
