@@ -104,7 +104,7 @@ class Method:
     def solver(self, numbers: Mapping[str, Any]) -> Solver:
         """Return the method with its numbers, given or chosen."""
         if self.name == "inr":
-            recipe = replace(self.recipe, weights=(numbers["weight"],))
+            recipe = replace(_of_one_weight(self.recipe), weights=(numbers["weight"],))
             return NeuralSlices(self.family, recipe, self.seed)
         kind: Any = FilteredSlices if self.name == "fbp" else SmoothSlices
         return kind(**numbers)
@@ -156,10 +156,16 @@ def _weight(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any
 
 
 def _median(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
-    given = {"family": method.family, "recipe": method.recipe, "seed": method.seed}
+    recipe = _of_one_weight(method.recipe)
+    given = {"family": method.family, "recipe": recipe, "seed": method.seed}
     choices = [_undisturbed(inr(A, each, **given)).record["choice"] for each in y]
     weight = statistics.median_low([choice["value"] for choice in choices])
     return {"weight": weight}, {"rule": "median of the choices", "choices": choices}
+
+
+def _of_one_weight(recipe: Recipe) -> Recipe:
+    """Return the recipe with filtered data steps: what one weight means must not vary by slice."""
+    return replace(recipe, data_step="filtered")
 
 
 _CHOOSERS: Mapping[str, Callable[..., tuple[dict[str, Any], dict[str, Any]]]] = MappingProxyType(

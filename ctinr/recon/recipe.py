@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.geometry import Grid
 from ctinr.networks import Family
 from ctinr.operators import Identity, Observation
 from ctinr.recon.fit import Precision
 from ctinr.recon.levels import averaged_cells
 from ctinr.recon.optimizers import MuonAdam, Optimizers, cosine
-from ctinr.recon.proximal import DataStep
 from ctinr.recon.stages import Enough, Splitting, Stage
+
+# Which data step takes turns with the regression of the network.
+StepName = Literal["filtered", "plain"]
+# From an image to one that explains the data better.
+Better = Callable[[Tensor], Tensor]
 
 # Where the learning rates of the refit start, as a part of those of the fit.
 REFIT_RATE = 0.3
@@ -43,6 +49,10 @@ class Recipe:
         From the network to its optimisers; if None, Muon and Adam at the rates of the family.
     precision : str
         "auto", "float32" or "bfloat16"; see `fit`.
+    data_step : str
+        "filtered": proximal steps with a ramp, at the `weights`. "plain": iterations of `tv`, at
+        weights from which the one of least withheld error is chosen. "auto": plain where that
+        explains the withheld views clearly better; with one weight given, filtered.
     """
 
     weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)
@@ -52,44 +62,49 @@ class Recipe:
     refit: int = 20
     optimizer: Optimizers | None = None
     precision: Precision = "auto"
+    data_step: Literal["auto", "filtered", "plain"] = "auto"
 
     def __post_init__(self) -> None:
         checks.require(len(self.weights) > 0, "weights", "not be empty", repr(self.weights))
         for weight in self.weights:
             rule = "be at least 0"
             checks.require(checks.finite(weight, "weights") >= 0, "weights", rule, weight)
+        checks.one_of(self.data_step, "data_step", ("auto", "filtered", "plain"))
         for name in ("trial", "warm", "rounds", "refit"):
             checks.count(getattr(self, name), name)
 
-    def decided(self, weight: float, family: Family) -> Recipe:
-        """Return the recipe with one weight, and an optimiser for a family unless it has one."""
+    def decided(self, step: StepName, weight: float, family: Family) -> Recipe:
+        """Return the recipe with one data step, one weight, and an optimiser for a family."""
         optimizer = self.optimizer or MuonAdam.of(family)
-        return replace(self, weights=(weight,), optimizer=optimizer)
+        return replace(self, data_step=step, weights=(weight,), optimizer=optimizer)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        names = ("trial", "warm", "rounds", "refit", "precision")
+        names = ("trial", "warm", "rounds", "refit", "precision", "data_step")
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "weights": list(self.weights), "optimizer": repr(self.optimizer)}
 
 
-def warm_start(start: Tensor, recipe: Recipe, step: DataStep) -> Stage:
+def warm_start(start: Tensor, recipe: Recipe, grid: Grid) -> Stage:
     """Return the regression to a first image on a coarse grid."""
-    grid = step.problem.A.domain.coarsen(WARM_COARSENING)
+    grid = grid.coarsen(WARM_COARSENING)
     image = Observation(Identity(grid), averaged_cells(start, WARM_COARSENING))
     return Stage(grid, (image,), recipe.warm)
 
 
-def blind_rounds(recipe: Recipe, step: DataStep, enough: Enough | None = None) -> Splitting:
+def blind_rounds(
+    recipe: Recipe, grid: Grid, step: Better, *, enough: Enough | None = None
+) -> Splitting:
     """Return the rounds of splitting of some views."""
-    return Splitting(step.problem.A.domain, step, recipe.rounds, schedule=cosine, enough=enough)
+    return Splitting(grid, step, recipe.rounds, schedule=cosine, enough=enough)
 
 
-def refit_rounds(recipe: Recipe, step: DataStep, enough: Enough | None = None) -> Splitting:
+def refit_rounds(
+    recipe: Recipe, grid: Grid, step: Better, *, enough: Enough | None = None
+) -> Splitting:
     """Return what takes a fit of some views to all of them: the same, shorter, in smaller steps."""
 
     def schedule(progress: float) -> float:
         return REFIT_RATE * cosine(progress)
 
-    grid = step.problem.A.domain
     return Splitting(grid, step, recipe.refit, schedule=schedule, enough=enough)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,16 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Siren
 from ctinr.projectors import Projector
+from ctinr.recon import trials
 from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import Judge, inr
+from ctinr.recon.levels import Problem
 from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
-from ctinr.recon.selection import withhold_views
+from ctinr.recon.selection import Choice, withhold_views
+from ctinr.recon.trials import Task, Trial
 from phantoms import disk
 
 SHORT = Recipe(weights=(3e-6,), trial=10, warm=20, rounds=16, refit=6)
@@ -70,7 +75,7 @@ def test_the_second_family_works_as_well(scan):
 
 def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
     A, y, _ = scan
-    recipe = Recipe(weights=(1e-1, 1e-5), trial=20, warm=10, rounds=1, refit=1)
+    recipe = Recipe((1e-1, 1e-5), trial=20, warm=10, rounds=1, refit=1, data_step="filtered")
     split = withhold_views(18, fraction=0.2, seed=3)
     result = inr(A, y, family=FAMILY, recipe=recipe, split=split)
     choice = result.record["choice"]
@@ -160,6 +165,47 @@ def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, fit, index, by_k
     assert relative_error(A, result.image, y) < 0.6
     assert result.parameters["weights"] == [1e-5]
     assert np.isfinite(result.record["withheld_error"])
+
+
+def test_without_noise_the_data_steps_are_those_of_total_variation(scan):
+    A, _, truth = scan
+    recipe = Recipe(weights=(1e-3, 3e-4), trial=4, warm=40, rounds=12, refit=6)
+    split = withhold_views(18, fraction=0.2, seed=3)
+    result = inr(A, A(truth), family=WIDE, recipe=recipe, split=split)
+    assert result.parameters["data_step"] == "plain"
+    other = inr(A, A(truth), family=WIDE, recipe=replace(recipe, data_step="filtered"), split=split)
+    assert other.parameters["data_step"] == "filtered"
+    assert other.parameters["weights"] == [3e-4]
+    # Tried at the weights of `tv`, which have another unit; the fit is far better for it.
+    assert result.parameters["weights"] == [result.record["choice"]["value"]]
+    own, theirs = (psnr(each.image, truth, data_range=0.05) for each in (result, other))
+    assert own > theirs + 3
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,)])
+@pytest.mark.parametrize("plain, better", [(0.096, False), (0.094, True)])
+def test_plain_steps_must_be_clearly_better(scan, monkeypatch, weights, plain, better):
+    task = Task.of(Problem(*scan[:2]), withhold_views(18), ())
+
+    def trial(step, error):
+        choice = Choice(1.0, (1.0,), (error,), "rule")
+        return lambda *_: Trial(step, choice, torch.zeros(1))
+
+    monkeypatch.setattr(trials, "filtered_trial", trial("filtered", 0.1))
+    monkeypatch.setattr(trials, "plain_trial", trial("plain", plain))
+    found = trials.best_trial(task, Recipe(weights=weights))
+    # One weight is one that was decided on.
+    assert found.step == ("plain" if better and len(weights) > 1 else "filtered")
+
+
+@pytest.mark.parametrize("fit, index", [(3, 2), (4, 2)])
+def test_an_interrupt_of_the_plain_trials_leaves_the_warm_start(scan, fit, index):
+    A, y, _ = scan
+    recipe = Recipe(weights=(1e-5, 3e-6), trial=8, warm=60, rounds=2, refit=1)
+    ended = Ended(fit, index, by_key=True)
+    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
+    assert result.stopped_by == "interrupted" and result.iterations == 60
+    assert relative_error(A, result.image, y) < 0.6
 
 
 def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
