@@ -14,7 +14,7 @@ from ctinr.batch.rows import FORMATS
 from ctinr.batch.stack import Identity, Stack
 from ctinr.data.hdf5 import FORMAT, VERSION, check_schema
 from ctinr.data.hdf5_access import opened
-from ctinr.data.hdf5_geometry import assembled_geometry, take_geometry, take_lengths
+from ctinr.data.hdf5_geometry import assembled_geometry, assembled_grid, take_geometry, take_lengths
 from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, OWN, Reader, read_scan, reader_of
 from ctinr.data.scan import Scan, evenly_spread
 from ctinr.geometry import FanBeam, Grid, ParallelBeam
@@ -63,10 +63,11 @@ def open_stack(
     """
     # Whole, so that it means the same in other processes.
     path = Path(path).absolute()
-    kind = next((kind for kind, reader in KINDS.items() if reader == reader_of(path)), None)
-    rule = f"name a file of slices: {'; '.join(reader.name for reader in KINDS.values())}"
+    reader = reader_of(path)
+    kind = next((kind for kind, known in KINDS.items() if known == reader), None)
+    rule = f"name a file of slices: {'; '.join(known.name for known in KINDS.values())}"
     remedy = "What else it holds is reconstructed into a folder: name one with --out."
-    checks.require(kind is not None, "scan", rule, f"'{path}', a {reader_of(path).name}", remedy)
+    checks.require(kind is not None, "scan", rule, f"'{path}', a {reader.name}", remedy)
     kind = str(kind)
     given = {"pitch": pitch, "center": center}
     described = _own(path, given) if kind == "ctinr" else _foreign(path, kind, given)
@@ -82,7 +83,7 @@ def _own(path: Path, given: Mapping[str, Any]) -> Stack:
         lengths = take_lengths(file, "grid", ("spacing", "center"))
         geometry = assembled_geometry(path, take_geometry(file))
         storage = _storage(file, path, "ctinr")
-    cells = Grid(**lengths)
+    cells = assembled_grid(path, lengths)
     single = isinstance(geometry, FanBeam | ParallelBeam) and len(geometry.shape) == 2
     rows = isinstance(geometry, ParallelBeam) and len(geometry.shape) == 3
     rule = "be of slices: a parallel beam, or one slice by a fan"

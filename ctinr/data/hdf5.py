@@ -22,11 +22,11 @@ from ctinr.data.hdf5_access import (
     put,
     take,
     text_attribute,
-    valid_fields,
 )
 from ctinr.data.hdf5_geometry import (
     NO_UNIT,
     assembled_geometry,
+    assembled_grid,
     put_geometry,
     put_lengths,
     take_geometry,
@@ -34,7 +34,7 @@ from ctinr.data.hdf5_geometry import (
 )
 from ctinr.data.hdf5_metadata import put_metadata, take_metadata
 from ctinr.data.scan import Scan
-from ctinr.geometry import Grid, PlanarBeam
+from ctinr.geometry import PlanarBeam
 
 if TYPE_CHECKING:
     import h5py
@@ -130,8 +130,7 @@ def assembled(
     """
     truth = parts["truth"]
     geometry = assembled_geometry(path, parts["geometry"])
-    with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
-        cells = Grid(**parts["grid"])
+    cells = assembled_grid(path, parts["grid"])
     named = {argument: f"a valid field /{field}" for argument, field in fields.items()}
     of_keys = {f"metadata[{key!r}]": f"a valid field /metadata/{key}" for key in parts["metadata"]}
     with naming(path, named | of_keys):

@@ -13,7 +13,7 @@ import numpy as np
 from ctinr import checks
 from ctinr.data.files import naming
 from ctinr.data.hdf5_access import put, take, text_attribute, valid_fields
-from ctinr.geometry import Beam, ConeBeam, Detector, FanBeam, ParallelBeam, VectorBeam
+from ctinr.geometry import Beam, ConeBeam, Detector, FanBeam, Grid, ParallelBeam, VectorBeam
 
 if TYPE_CHECKING:
     import h5py
@@ -115,6 +115,12 @@ def assembled_geometry(path: str | os.PathLike[str], values: Mapping[str, Any]) 
         detector = Detector(**values["detector"])
     with naming(path, valid_fields("geometry", ("detector", *form.arrays, *form.lengths))):
         return form.kind.from_dict({**values, "detector": detector.to_dict()})
+
+
+def assembled_grid(path: str | os.PathLike[str], lengths: Mapping[str, Any]) -> Grid:
+    """Return the grid of what was taken; errors name the file and the field."""
+    with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
+        return Grid(**lengths)
 
 
 def _unit(name: str, values: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ctinr import checks
-from ctinr.data.files import naming
 from ctinr.data.hdf5 import PER_MILLIMETRE, check_schema
 from ctinr.data.hdf5_access import (
     dataset,
@@ -22,10 +21,9 @@ from ctinr.data.hdf5_access import (
     put,
     take,
     text_attribute,
-    valid_fields,
     values,
 )
-from ctinr.data.hdf5_geometry import NO_UNIT, put_lengths, take_lengths
+from ctinr.data.hdf5_geometry import NO_UNIT, assembled_grid, put_lengths, take_lengths
 from ctinr.data.hdf5_metadata import put_metadata, take_metadata
 from ctinr.data.hdf5_stream import streamed
 from ctinr.geometry import Grid
@@ -106,8 +104,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
         slices = tuple(take(file, "slices", NO_UNIT).tolist())
         metadata = take_metadata(file)
         shape = dataset(file, "volume").shape
-    with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
-        grid = Grid(**lengths)
+    grid = assembled_grid(path, lengths)
     rule = f"name a file whose field /volume has the shape {grid.shape} of its grid"
     checks.require(shape == grid.shape, "path", rule, f"'{path}' with the shape {shape}")
     rule = f"name a file whose field /slices has {shape[0]} numbers"

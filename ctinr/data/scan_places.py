@@ -10,11 +10,17 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data import hdf5, scan_sets
-from ctinr.data.files import existing, naming
+from ctinr.data.files import existing
 from ctinr.data.formats import lodopab
 from ctinr.data.hdf5 import PER_MILLIMETRE
-from ctinr.data.hdf5_access import dataset, numeric, opened, text_attribute, valid_fields
-from ctinr.data.hdf5_geometry import NO_UNIT, assembled_geometry, take_geometry, take_lengths
+from ctinr.data.hdf5_access import dataset, numeric, opened, text_attribute
+from ctinr.data.hdf5_geometry import (
+    NO_UNIT,
+    assembled_geometry,
+    assembled_grid,
+    take_geometry,
+    take_lengths,
+)
 from ctinr.geometry import Beam, Grid
 
 
@@ -92,8 +98,7 @@ def _own_file(path: Path, *, many: bool) -> ScanFile:
             if name in file or name == names[0]
         }
     geometry = assembled_geometry(path, taken)
-    with naming(path, valid_fields("grid", ("shape", "spacing", "center"))):
-        grid = Grid(**lengths)
+    grid = assembled_grid(path, lengths)
     places = [
         _place(path, name, shapes[name], wanted, many)
         for name, wanted in zip(names, (geometry.shape, grid.shape), strict=True)

@@ -8,7 +8,7 @@ that the data hold: without noise they are far ahead, under noise behind. The vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
 from ctinr.recon.plain_step import PlainStep
 from ctinr.recon.proximal import DataStep, proximal_steps
-from ctinr.recon.recipe import Recipe, StepName
+from ctinr.recon.recipe import Better, Recipe, StepName
 from ctinr.recon.run import Observer, run
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
@@ -72,7 +72,7 @@ class Trial:
     choice: Choice
     image: Tensor
 
-    def steps(self, task: Task) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    def steps(self, task: Task) -> tuple[Better, Better]:
         """Return the data steps of the fitted views and of all."""
         weight = self.choice.value
         if self.step == "filtered":
