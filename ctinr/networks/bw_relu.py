@@ -47,8 +47,9 @@ class BWReLU(Family):
         ``"torch"``: uniform on [-1, 1] / sqrt(inputs) of the layer, as torch.nn.Linear does and as
         the paper's code has it; small scales then fade from layer to layer.
     spread
-        For ``init="spread"`` and ``"flat"``: the standard deviation over the points that the arguments of hidden
-        wavelets start with. From 0.17 on, each layer begins with finer details than the one before.
+        Not for ``init="torch"``: the standard deviation over the points that the arguments of
+        hidden wavelets start with. From 0.17 on, each layer begins with finer details than the one
+        before.
     kernel
         The engine of the wavelet (see `wavelet`).
 
