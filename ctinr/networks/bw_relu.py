@@ -42,8 +42,8 @@ class BWReLU(Family):
     init
         ``"spread"``: the weights and biases of hidden layers keep the spread of the wavelets'
         arguments the same in all of them, whatever the scale (docs/networks.md derives it).
-        ``"flat"``: the same, and the output layer is zero: the network begins as the function of
-        variation norm zero, and shows no detail of its random features that data did not ask for.
+        ``"flat"``: the same, and the output layer is zero: the network begins as zero everywhere,
+        and shows no detail of its random features that the data did not ask for.
         ``"torch"``: uniform on [-1, 1] / sqrt(inputs) of the layer, as torch.nn.Linear does and as
         the paper's code has it; small scales then fade from layer to layer.
     spread
