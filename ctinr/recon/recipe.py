@@ -52,7 +52,7 @@ class Recipe:
     data_step : str
         "filtered": proximal steps with a ramp, at the `weights`. "plain": iterations of `tv`, at
         weights from which the one of least withheld error is chosen. "auto": plain where that
-        explains the withheld views clearly better; with one weight given, filtered.
+        explains the withheld views better; with one weight given, filtered.
     """
 
     weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)

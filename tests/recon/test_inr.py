@@ -183,8 +183,8 @@ def test_without_noise_the_data_steps_are_those_of_total_variation(scan):
 
 
 @pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,)])
-@pytest.mark.parametrize("plain, better", [(0.096, False), (0.094, True)])
-def test_plain_steps_must_be_clearly_better(scan, monkeypatch, weights, plain, better):
+@pytest.mark.parametrize("plain, better", [(0.101, False), (0.099, True)])
+def test_plain_steps_are_taken_where_they_are_better(scan, monkeypatch, weights, plain, better):
     task = Task.of(Problem(*scan[:2]), withhold_views(18), ())
 
     def trial(step, error):
