@@ -139,8 +139,15 @@ def _storage(file: h5py.File, path: Path, kind: str) -> dict[str, Any]:
     return {
         "identity": Identity.of(path, field.shape),
         "stored_bytes": field.dtype.itemsize * field.size // rows,
-        "along_chunk": field.chunks[axis] if field.chunks and field.ndim == 3 else 1,
+        "along_chunk": _side_by_side(field, axis) if field.ndim == 3 else 1,
     }
+
+
+def _side_by_side(field: h5py.Dataset, axis: int) -> int:
+    """Return how many slices lie side by side: those of a chunk, or without chunks of a frame."""
+    if field.chunks:
+        return field.chunks[axis]
+    return field.shape[axis] if axis > 0 else 1
 
 
 def _with_views(stack: Stack, num_views: int | None) -> Stack:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +17,8 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.batch.rows import FORMATS, Row
-from ctinr.data.formats.counts import Counts, line_integrals
 from ctinr.data.hdf5_access import opened
+from ctinr.data.hdf5_ahead import Ahead
 from ctinr.geometry import Grid, PlanarBeam
 
 
@@ -69,7 +71,8 @@ class Stack:
     stored_bytes : int
         What one slice takes when it is read, all views.
     along_chunk : int
-        How many slices lie in one chunk of the file, 1 if it has no chunks.
+        How many slices lie side by side in the file, such as in one chunk of it, so that it is
+        best to read so many at once.
     metadata : mapping
         Plain values for the volume's file, such as `title`, `source` and `center`.
     """
@@ -102,12 +105,45 @@ class Stack:
         OSError
             If the file is damaged, or was changed since the stack was opened.
         """
+        with contextlib.closing(self.stored(first, last)) as rows:
+            yield from map(self.integrals, rows)
+
+    def stored(
+        self, first: int, last: int, *, together: int | None = None
+    ) -> Generator[Row, None, None]:
+        """Yield what the file has of these slices, for `integrals`; raise what `read` raises.
+
+        Not all are read at once but, if it is given, those from one multiple of `together` to the
+        next.
+        """
+        step, form = together or last, FORMATS[self.kind]
+        edges = [first, *range(first - first % step + step, last, step), last]
         with opened(self.path) as file:
-            rows = FORMATS[self.kind].rows(file, first, last)
-            for number, row in enumerate(rows, first):
-                if number == first:
-                    self.check_unchanged()
-                yield self._integrals(row)
+            ahead = Ahead(*form.field(file)) if len(edges) > 2 else None
+            for begin, end in pairwise(edges):
+                if ahead is not None:
+                    ahead.expect(end, min(end + step, last))
+                for number, row in enumerate(form.rows(file, begin, end), begin):
+                    if number == begin:
+                        self.check_unchanged()
+                    yield row
+
+    def integrals(self, row: Row) -> Tensor | str:
+        """Return what the file has of a slice as line integrals (angle, u), float32.
+
+        Where there can be none, the reason is returned.
+        """
+        try:
+            values = FORMATS[self.kind].integrals(row)
+            chosen = values if self.views is None else values[list(self.views)]
+            with np.errstate(over="ignore", invalid="ignore"):
+                made = np.ascontiguousarray(chosen, dtype=np.float32)
+            checks.finite_values(made, "sinogram")
+            rule = f"have the shape {self.geometry.shape} of the geometry"
+            checks.require(made.shape == self.geometry.shape, "sinogram", rule, made)
+        except ValueError as error:
+            return str(error)
+        return torch.from_numpy(made)
 
     def check_unchanged(self) -> None:
         """Raise unless the file is what it was when the stack was opened."""
@@ -116,17 +152,6 @@ class Stack:
             given = f"'{self.path}', which was written to meanwhile"
             remedy = "Start anew once nothing writes to it, with --overwrite."
             raise OSError(checks.message("scan", rule, given, remedy))
-
-    def _integrals(self, row: Row) -> Tensor | str:
-        try:
-            values = line_integrals(row, [])[0] if isinstance(row, Counts) else row
-            chosen = values if self.views is None else values[list(self.views)]
-            checks.finite_values(chosen, "sinogram")
-            rule = f"have the shape {self.geometry.shape} of the geometry"
-            checks.require(chosen.shape == self.geometry.shape, "sinogram", rule, chosen)
-        except ValueError as error:
-            return str(error)
-        return torch.from_numpy(np.ascontiguousarray(chosen, dtype=np.float32))
 
 
 def _again(values: dict[str, Any]) -> Stack:

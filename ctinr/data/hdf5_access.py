@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,11 +108,37 @@ def _check_missing(file: h5py.File, name: str) -> None:
 def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
     check_claim(field, selection)
-    try:
+    with _damage(field):
         found = field[selection]
         check_length(field)
         check_seal(field, selection, found)
         return found
+
+
+def parts_of(field: h5py.Dataset, selections: Iterable[Any], *, whole: Any) -> Iterator[Any]:
+    """Read parts of a field, one after the other; checks that take long are made once for all.
+
+    Parameters
+    ----------
+    field : h5py.Dataset
+        The field.
+    selections : iterable
+        Of each part.
+    whole : selection
+        What holds all of them.
+    """
+    check_claim(field, whole)
+    with _damage(field):
+        for selection in selections:
+            yield field[selection]
+        check_length(field)
+
+
+@contextlib.contextmanager
+def _damage(field: h5py.Dataset) -> Iterator[None]:
+    """Let errors of the block name the file and the field."""
+    try:
+        yield
     except (OSError, RuntimeError) as error:
         if str(error).startswith("`"):
             raise

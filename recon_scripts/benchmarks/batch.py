@@ -30,6 +30,7 @@ from recon_scripts.benchmarks._stacks import forget, lodopab_file, rows_file
 from recon_scripts.benchmarks._timing import options_of, publish, take_turns
 
 BUDGET = 2 * 10**9
+PARTS = ("read", "fbp", "tv")
 Row = dict[str, Any]
 
 
@@ -152,12 +153,16 @@ def tv_by_workers(path: Path, folder: Path, *, views: int) -> list[Row]:
 def parsed() -> argparse.Namespace:
     """Return the options of the command line; a smoke run is tiny."""
     parser = options_of(__doc__ or "")
+    parser.add_argument("--parts", default=",".join(PARTS), help="with commas between them")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the file to read")
     parser.add_argument("--slices", type=int, default=500, help="of FBP")
     parser.add_argument("--tv-slices", type=int, default=32)
     parser.add_argument("--views", type=int, default=100, help="of TV")
     parser.add_argument("--rounds", type=int, default=3, help="of reading")
     options = parser.parse_args()
+    options.parts = options.parts.split(",")
+    if not set(options.parts) <= set(PARTS):
+        parser.error(f"--parts must be some of {', '.join(PARTS)}")
     if options.smoke:
         options.gigabytes, options.slices, options.tv_slices = 0.02, 2, 2
         options.views, options.rounds = 4, 1
@@ -169,13 +174,17 @@ def main() -> None:
     options = parsed()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = rows_file(folder / "rows.h5", num_bytes=int(options.gigabytes * 1e9))
-        publish("Batch read: median", read_rates(path, options.rounds), options.out)
-        path.unlink()
-        path = lodopab_file(folder, options.slices)
-        publish("Batch FBP: one run", fbp_beside_astra(path, folder, most=20), options.out)
-        path = lodopab_file(folder, options.tv_slices)
-        publish("Batch TV: one run", tv_by_workers(path, folder, views=options.views), options.out)
+        if "read" in options.parts:
+            path = rows_file(folder / "rows.h5", num_bytes=int(options.gigabytes * 1e9))
+            publish("Batch read: median", read_rates(path, options.rounds), options.out)
+            path.unlink()
+        if "fbp" in options.parts:
+            path = lodopab_file(folder, options.slices)
+            publish("Batch FBP: one run", fbp_beside_astra(path, folder, most=20), options.out)
+        if "tv" in options.parts:
+            path = lodopab_file(folder, options.tv_slices)
+            rows = tv_by_workers(path, folder, views=options.views)
+            publish("Batch TV: one run", rows, options.out)
 
 
 if __name__ == "__main__":
