@@ -41,7 +41,7 @@ def test_memory_stays_within_the_budget(tmp_path):
     command = [sys.executable, "-c", CODE, str(path), str(tmp_path / "v.h5"), str(budget)]
     # How much of what is freed each thread's own part of the memory keeps is a matter of chance.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
-    pipes = {"capture_output": True, "text": True, "check": False}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, **pipes)
+    pipes = {"capture_output": True, "text": True}
+    ran = subprocess.run(command, check=False, cwd=ROOT, env=environment, **pipes)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert int(ran.stdout) < budget + BESIDES
