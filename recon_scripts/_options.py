@@ -84,5 +84,7 @@ class StackOptions:
     """With --out VOLUME.h5: how the volume is packed (none)."""
     workers: Annotated[int | None, Described] = None
     """With --out VOLUME.h5: compute in so many processes (needs Dask)."""
+    threads: Annotated[int | None, Described] = None
+    """With --workers: threads of each of them (default: its share of the cores)."""
     scheduler: Annotated[str | None, Described] = None
     """With --out VOLUME.h5: compute on the workers of a Dask scheduler, such as tcp://host:8786."""

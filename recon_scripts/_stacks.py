@@ -92,13 +92,15 @@ def job_of(config: Reconstruct) -> Job:
         seed=config.seed,
     )
     spread = config.workers is not None or config.scheduler is not None
+    rule = "be left out unless --workers is given"
+    checks.require(spread or config.threads is None, "threads", rule, config.threads)
     return Job(
         method,
         slices=None if config.slices is None else parsed_slices(config.slices),
         engine=config.engine,
         memory_budget=parse_bytes(config.memory_budget or "2GB"),
         compression=config.compression or "none",
-        cluster=Cluster(config.workers, config.scheduler) if spread else None,
+        cluster=Cluster(config.workers, config.scheduler, config.threads) if spread else None,
     )
 
 

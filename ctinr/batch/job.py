@@ -144,7 +144,7 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """All that the volume and its file follow from: plain values."""
         method, cluster = self.job.method, self.job.cluster
-        threads = torch.get_num_threads() if cluster is None else cluster.threads
+        threads = torch.get_num_threads() if cluster is None else cluster.engine_threads
         return plain(
             {
                 **method.to_dict(),
