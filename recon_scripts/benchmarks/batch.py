@@ -2,7 +2,8 @@
 
 Read: the reader of stacks beside a bare loop of h5py over the chunks of the same file, each from
 the disk, in turns. FBP: slices of the shape of LoDoPaB-CT (1000 x 513 to 362 x 362) from file to
-file, beside ASTRA's FBP on the CPU, slice by slice in memory. TV: one worker and two, of one thread or two.
+file, beside ASTRA's FBP on the CPU, slice by slice in memory. TV: one worker and two, of one
+thread or two.
 """
 
 from __future__ import annotations
