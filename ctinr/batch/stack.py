@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.batch.rows import FORMATS, Row
-from ctinr.data.hdf5_access import opened
 from ctinr.data.hdf5_ahead import Ahead
 from ctinr.geometry import Grid, PlanarBeam
 
@@ -31,11 +30,11 @@ class Identity:
     name : str
         Its name.
     size : int
-        Bytes.
+        Bytes; of several files, of all.
     changed : int
-        When it was last written to, ns.
+        When it was last written to, ns; of several files, the sum.
     shape : tuple of int
-        Of the field that holds the slices.
+        Of all values that the slices are made of.
     """
 
     name: str
@@ -44,10 +43,11 @@ class Identity:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, path: Path, shape: tuple[int, ...]) -> Identity:
-        """Return what a file is now."""
-        about = os.stat(path)
-        return cls(path.name, about.st_size, about.st_mtime_ns, tuple(shape))
+    def of(cls, path: Path, files: Iterable[Path], shape: tuple[int, ...]) -> Identity:
+        """Return what a file, or the folder of these files, is now."""
+        found = [os.stat(each) for each in files]
+        size, changed = sum(each.st_size for each in found), sum(each.st_mtime_ns for each in found)
+        return cls(path.name, size, changed, tuple(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,8 @@ class Stack:
     along_chunk : int
         How many slices lie side by side in the file, such as in one chunk of it, so that it is
         best to read so many at once.
+    options : mapping
+        Those of the reader that say what the values are; see `RowFormat`.
     metadata : mapping
         Plain values for the volume's file, such as `title`, `source` and `center`.
     """
@@ -85,11 +87,13 @@ class Stack:
     views: tuple[int, ...] | None = None
     stored_bytes: int = 0
     along_chunk: int = 1
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be sent to other processes: a mapping that nobody can change cannot be pickled."""
-        return _again, ({**vars(self), "metadata": dict(self.metadata)},)
+        plain = {"metadata": dict(self.metadata), "options": dict(self.options)}
+        return _again, ({**vars(self), **plain},)
 
     def __len__(self) -> int:
         return self.grid.shape[0]
@@ -118,8 +122,9 @@ class Stack:
         """
         step, form = together or last, FORMATS[self.kind]
         edges = [first, *range(first - first % step + step, last, step), last]
-        with opened(self.path) as file:
-            ahead = Ahead(*form.field(file)) if len(edges) > 2 else None
+        with form.opened(self.path, self.options) as file:
+            field = form.layout(file).field if len(edges) > 2 else None
+            ahead = None if field is None else Ahead(*field)
             for begin, end in pairwise(edges):
                 if ahead is not None:
                     ahead.expect(end, min(end + step, last))
@@ -147,7 +152,8 @@ class Stack:
 
     def check_unchanged(self) -> None:
         """Raise unless the file is what it was when the stack was opened."""
-        if Identity.of(self.path, self.identity.shape) != self.identity:
+        files = FORMATS[self.kind].files(self.path)
+        if Identity.of(self.path, files, self.identity.shape) != self.identity:
             rule = "stay as it is while it is reconstructed"
             given = f"'{self.path}', which was written to meanwhile"
             remedy = "Start anew once nothing writes to it, with --overwrite."
@@ -155,4 +161,5 @@ class Stack:
 
 
 def _again(values: dict[str, Any]) -> Stack:
-    return replace(Stack(**values), metadata=MappingProxyType(values["metadata"]))
+    frozen = {name: MappingProxyType(values[name]) for name in ("metadata", "options")}
+    return replace(Stack(**values), **frozen)
