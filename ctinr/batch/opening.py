@@ -170,10 +170,7 @@ def _storage(layout: Layout, path: Path, kind: str) -> dict[str, Any]:
 def _with_views(stack: Stack, num_views: int | None) -> Stack:
     if num_views is None:
         return stack
-    total = stack.geometry.num_views
-    rule = f"be at most {total}, the number of views of the scan"
-    checks.require(checks.count(num_views, "views") <= total, "views", rule, num_views)
-    views = evenly_spread(num_views, total)
+    views = evenly_spread(num_views, stack.geometry.num_views, argument="views")
     return replace(stack, geometry=stack.geometry[list(views)], views=views)
 
 

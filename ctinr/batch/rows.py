@@ -197,27 +197,34 @@ def _real(values: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------ TIFF, npy and npz
 
 
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """The frames of an array, what their values are, and those with the beam and without it."""
+
+    kind: str
+    frames: Frames
+    white: Frames | None = None
+    dark: Frames | None = None
+
+
 @contextlib.contextmanager
-def _views(path: Path, options: Mapping[str, Any]) -> Iterator[tuple[str, list[Frames | None]]]:
+def _views(path: Path, options: Mapping[str, Any]) -> Iterator[_Views]:
     kind = str(options.get("values", "integrals"))
     with damage(path):
-        beams = beams_beside(path) if kind == "counts" else (None, None)
-        yield kind, [opened_frames(path), *beams]
+        beams = beams_beside(path) if kind == "counts" else ()
+        yield _Views(kind, opened_frames(path), *beams)
 
 
-def _views_layout(views: tuple[str, list[Frames]]) -> Layout:
-    frames = views[1][0]
-    num_views, number, columns = frames.shape
-    # Each file is opened again for every read.
-    return Layout(frames.shape, number, num_views * columns * frames.dtype.itemsize, number)
+def _views_layout(views: _Views) -> Layout:
+    shape, dtype = views.frames.shape, views.frames.dtype
+    # All files are opened again for every read.
+    return Layout(shape, shape[1], shape[0] * shape[2] * dtype.itemsize, shape[1])
 
 
-def _views_rows(
-    views: tuple[str, list[Frames | None]], first: int, last: int
-) -> Iterator[tuple[Any, ...]]:
-    kind, parts = views
+def _views_rows(views: _Views, first: int, last: int) -> Iterator[tuple[Any, ...]]:
+    parts = (views.frames, views.white, views.dark)
     read = (repeat(None) if part is None else part.rows(first, last) for part in parts)
-    return zip(repeat(kind), *read, strict=False)
+    return zip(repeat(views.kind), *read, strict=False)
 
 
 def _views_integrals(row: tuple[Any, ...]) -> np.ndarray:

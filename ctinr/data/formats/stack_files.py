@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def damage(path: Path) -> Iterator[None]:
     """Let what reading a damaged file ends in name the file."""
     import tifffile
 
-    kinds = (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, tifffile.TiffFileError)
+    kinds = (OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error)
+    kinds += (zipfile.BadZipFile, tifffile.TiffFileError)
     try:
         with readable(path):
             yield
