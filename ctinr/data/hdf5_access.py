@@ -131,6 +131,7 @@ def parts_of(field: h5py.Dataset, selections: Iterable[Any], *, whole: Any) -> I
         What holds all of them.
     """
     check_claim(field, whole)
+    check_kind(field, field.id, f"field {field.name}")
     with _damage(field):
         for selection in selections:
             yield field[selection]
