@@ -119,8 +119,9 @@ def finite_values(values: Any, argument: str, remedy: str = "") -> None:
     """Raise unless the array or tensor is non-empty and free of NaN and infinity."""
     given = describe(values)
     require(math.prod(values.shape) > 0, argument, "not be empty", given, remedy)
-    bad = ~np.isfinite(np.asarray(values.detach().cpu() if hasattr(values, "detach") else values))
-    if bad.any():
+    good = np.isfinite(np.asarray(values.detach().cpu() if hasattr(values, "detach") else values))
+    if not good.all():
+        bad = ~good
         first = tuple(int(index) for index in np.argwhere(bad)[0])
         raise ValueError(
             message(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctinr import checks
 from ctinr.data.formats.acquisition import acquisition_of_scan
@@ -13,9 +12,6 @@ from recon_scripts._scans import phantom_scan
 
 if TYPE_CHECKING:
     from recon_scripts.convert import Convert
-
-PLAIN = ("slice", "pitch", "center", "source_distance", "detector_distance", "entry", "values")
-PLAIN += ("part", "unit")
 
 
 def target_format(config: Convert) -> str:
@@ -45,22 +41,6 @@ def place_of(config: Convert, source: Path, suffix: str) -> Path:
         raise ValueError(checks.message("target", "be given", "nothing", remedy))
     config.out.mkdir(parents=True, exist_ok=True)
     return config.out / f"{source.stem}{suffix}"
-
-
-def options_of(config: Convert) -> dict[str, Any]:
-    """Return the arguments of the reader, None where nothing is said."""
-    given: dict[str, Any] = {name: getattr(config, name) for name in PLAIN}
-    given["num_views"] = config.views
-    given["span"] = None if config.span_deg is None else math.radians(config.span_deg)
-    given["angles"] = None if config.angles is None else angles_in(config.angles)
-    return given
-
-
-def angles_in(path: Path) -> list[float]:
-    """Return the angles of a text or npy file."""
-    from ctinr.data.formats.stack_files import angles_file
-
-    return angles_file(path).tolist()
 
 
 def example(folder: Path, *, overwrite: bool) -> Path:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
 import phantoms
-from ctinr.data import Scan, contents_of, is_volume, read_volume, reader_of
+from ctinr.data import Scan, contents_of, is_volume, read_volume
+from ctinr.data.readers import reader_for
 from ctinr.projectors import BACKENDS
 from ctinr.report import wording
 from ctinr.report.facts import scan_facts
 from ctinr.report.record import versions
 from recon_scripts._methods import METHODS
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def scan_information(scan: Scan, path: Path | None) -> dict[str, str]:
-    """Return what a file was recognised as, where things are, and the range of the values."""
-    facts = {} if path is None else {"Recognised as": reader_of(path).name}
+
+def scan_information(
+    scan: Scan, path: Path | None, given: Mapping[str, Any] = NOTHING
+) -> dict[str, str]:
+    """Return what a file was recognised as, where things are, and the range of the values.
+
+    `given` are the options with which it was read.
+    """
+    facts = {} if path is None else {"Recognised as": reader_for(path, given).name}
     if path is not None:
         facts |= contents_of(path)
     if "title" in scan.metadata:

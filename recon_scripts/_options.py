@@ -19,17 +19,41 @@ BeamName = Literal[
 
 
 @dataclass(frozen=True)
-class ScanOptions:
-    """Which scan, and how it is read."""
+class ReadingOptions:
+    """What a reader has to be told where a file does not say it."""
 
-    views: Annotated[int | None, Described] = None
-    """Use so many views, evenly spread. Of a picture: simulate so many (60; in the paper: 100)."""
     slice: Annotated[int | None, Described] = None
-    """Row of the detector, counted from 0, where a file holds many (default: the middle one)."""
+    """Row of the detector, or number of the sample, counted from 0 (default: the middle one)."""
     pitch: Annotated[float | None, Described] = None
     """Size of a detector bin in mm (default: what the file says, else 1)."""
     center: Annotated[float | None, Described] = None
     """Bin on which the axis of rotation falls, counted from 0 (default: found from the data)."""
+    angles: Annotated[Path | None, Described] = None
+    """A text or npy file with the angle of every view in radians (default: what the file says)."""
+    span_deg: Annotated[float | None, Described] = None
+    """Equal angles over so many degrees, without the end point, in place of --angles."""
+    values: Annotated[Literal["integrals", "transmissions", "counts"] | None, Described] = None
+    """What an array without a format holds (default: line integrals)."""
+    source_distance: Annotated[float | None, Described] = None
+    """Of a fan: from the source to the axis of rotation, mm."""
+    detector_distance: Annotated[float | None, Described] = None
+    """Of a fan: from the axis of rotation to the detector, mm."""
+    entry: Annotated[str | None, Described] = None
+    """Entry of an NXtomo file that has several."""
+    mode: Annotated[int | None, Described] = None
+    """Of a folder of 2DeteCT: which of the three measurements (default: 2)."""
+    part: Annotated[Literal["train", "val", "test"] | None, Described] = None
+    """Which projections of a cone-beam benchmark (default: train)."""
+    unit: Annotated[float | None, Described] = None
+    """Of R²-Gaussian: millimetres that the scene's unit of length stands for (default: 1)."""
+
+
+@dataclass(frozen=True)
+class ScanOptions(ReadingOptions):
+    """Which scan, and how it is read."""
+
+    views: Annotated[int | None, Described] = None
+    """Use so many views, evenly spread. Of a picture: simulate so many (60; in the paper: 100)."""
     coarsen: int = 1
     """Reconstruct on cells so many times larger."""
     protocol: Annotated[Literal["standard", "paper"] | None, Described] = None
@@ -84,5 +108,7 @@ class StackOptions:
     """With --out VOLUME.h5: how the volume is packed (none)."""
     workers: Annotated[int | None, Described] = None
     """With --out VOLUME.h5: compute in so many processes (needs Dask)."""
+    threads: Annotated[int | None, Described] = None
+    """With --workers: threads of each of them (default: its share of the cores)."""
     scheduler: Annotated[str | None, Described] = None
     """With --out VOLUME.h5: compute on the workers of a Dask scheduler, such as tcp://host:8786."""

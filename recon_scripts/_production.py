@@ -13,11 +13,12 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctinr import checks
+from ctinr.data.locks import locked_folder
 
 if TYPE_CHECKING:
     from ctinr.data import Scan
@@ -50,21 +51,23 @@ def produced(config: Simulate) -> int:
     workers = 1 if config.workers is None else checks.count(config.workers, "workers")
     recipe = recipe_of(config)
     folder = config.out or Path(f"{Path(config.object).name}-scans")
-    _prepare(folder, recipe, overwrite=config.overwrite)
-    files = file_names(recipe)
-    missing = [number for number, name in enumerate(files) if not (folder / name).exists()]
-    if len(missing) < len(files):
-        say(f"Already there: {len(files) - len(missing)} of {len(files)} files.")
-    if not (recipe.pictures or is_random(recipe.object)):
-        say("Note: The object is the same in all scans; only the noise differs.", style="yellow")
-    try:
-        with Display() as display, display.stage(f"Simulating {config.object}") as bar:
-            bar.begin(sum(len(items_of(recipe, number)) for number in missing))
-            make(recipe, folder, missing, workers=workers, told=bar.reach)
-    except KeyboardInterrupt:
-        there = sum((folder / name).exists() for name in files)
-        say(f"Interrupted: {there} of {len(files)} files are there. The same command goes on.")
-        return INTERRUPTED
+    with _own_folder(folder, recipe, overwrite=config.overwrite):
+        files = file_names(recipe)
+        missing = [number for number, name in enumerate(files) if not (folder / name).exists()]
+        if len(missing) < len(files):
+            say(f"Already there: {len(files) - len(missing)} of {len(files)} files.")
+        if not (recipe.pictures or is_random(recipe.object)):
+            say(
+                "Note: The object is the same in all scans; only the noise differs.", style="yellow"
+            )
+        try:
+            with Display() as display, display.stage(f"Simulating {config.object}") as bar:
+                bar.begin(sum(len(items_of(recipe, number)) for number in missing))
+                make(recipe, folder, missing, workers=workers, told=bar.reach)
+        except KeyboardInterrupt:
+            there = sum((folder / name).exists() for name in files)
+            say(f"Interrupted: {there} of {len(files)} files are there. The same command goes on.")
+            return INTERRUPTED
     say(f"Written: {recipe.count} scans in {len(files)} files in {folder}")
     return 0
 
@@ -96,8 +99,11 @@ def make(
 def file_names(recipe: Recipe) -> list[str]:
     """Return the names of all files, whose order is that of the scans."""
     count = -(-recipe.count // recipe.per_file)
-    digits = max(4, len(str(count - 1)))
-    return [f"scans_{number:0{digits}d}.h5" for number in range(count)]
+    return [f"scans_{number:0{_digits(count)}d}.h5" for number in range(count)]
+
+
+def _digits(files: int) -> int:
+    return max(4, len(str(files - 1)))
 
 
 def items_of(recipe: Recipe, number: int) -> range:
@@ -180,29 +186,62 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _prepare(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
-    """Make the folder, or see that it holds what the same recipe made; raise if it does not."""
-    from ctinr.data import replacing
-
+@contextlib.contextmanager
+def _own_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> Iterator[None]:
+    """Make the folder, let no other run into it in the block, and see what it holds already."""
     rule = "name a folder for many scans"
     if folder.suffix.lower() in (".h5", ".hdf5") or (folder.exists() and not folder.is_dir()):
         raise ValueError(checks.message("out", rule, f"'{folder}'"))
     folder.mkdir(parents=True, exist_ok=True)
+    with locked_folder(folder, "out"):
+        _prepare(folder, recipe, overwrite=overwrite)
+        yield
+
+
+def _prepare(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
+    """See that a folder holds what the same recipe made, or fewer scans of it; else raise."""
+    from ctinr.data import replacing
+
     about = {"format": FORMAT, "version": 1, "recipe": recipe.to_dict()}
     about = json.loads(json.dumps(about))
     earlier = _earlier(folder)
     if earlier is not None and earlier != about:
-        rule = "name a folder whose scans were made with the same options, or a new one"
-        remedy = "Give the same options, choose another folder, or overwrite it."
-        if not overwrite:
+        if fewer_of(earlier["recipe"], about["recipe"]):
+            _remove_short(folder, recipe)
+        elif overwrite:
+            (folder / MANIFEST).unlink()
+            _remove(folder.glob("scans_*.h5"))
+        else:
+            rule = "name a folder whose scans were made with the same options, or fewer of them"
+            remedy = "Give the same options, choose another folder, or overwrite it."
             raise FileExistsError(checks.message("out", rule, f"'{folder}'", remedy))
-        (folder / MANIFEST).unlink()
-        _remove(folder.glob("scans_*.h5"))
     _remove(folder.glob(".scans_*.h5.*.partial"))
     if earlier != about:
-        with replacing(folder / MANIFEST) as partial:
+        with replacing(folder / MANIFEST, overwrite=True) as partial:
             partial.write_text(json.dumps(about, indent=2))
     _check_whole(folder, recipe)
+
+
+def fewer_of(earlier: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
+    """Tell whether a recipe, as plain values, makes all scans of another one and more.
+
+    Their files must have the same names, which get longer where there are many.
+    """
+    count = earlier.get("count")
+    if not isinstance(count, int) or not 0 < count < recipe["count"]:
+        return False
+    fewer = {**recipe, "count": count, "pictures": recipe["pictures"][:count]}
+    names = [_digits(-(-each // recipe["per_file"])) for each in (count, recipe["count"])]
+    return fewer == earlier and names[0] == names[1]
+
+
+def _remove_short(folder: Path, recipe: Recipe) -> None:
+    """Remove the last file of fewer scans if it was not full: it is made again, and longer."""
+    from ctinr.data.scan_places import scan_file
+
+    there = [each for each in file_names(recipe) if (folder / each).exists()]
+    if there and scan_file(folder / there[-1]).count < recipe.per_file:
+        (folder / there[-1]).unlink()
 
 
 def _earlier(folder: Path) -> Any:

@@ -10,11 +10,14 @@ import torch
 
 import phantoms
 from ctinr import checks
-from ctinr.data import Noise, Scan, read_scan, reader_of, scan_from_image, simulated_scan
+from ctinr.data import Noise, Scan, read_scan, scan_from_image, simulated_scan
+from ctinr.data.readers import reader_for
+from ctinr.data.scan import evenly_spread
 from ctinr.geometry import Grid
 from ctinr.operators import BlockAverage
 from ctinr.projectors import Projector
 from recon_scripts._options import ScanOptions
+from recon_scripts._reading import reading_options
 from recon_scripts._setups import VOLUMES, Setup
 
 if TYPE_CHECKING:
@@ -45,31 +48,20 @@ def load_scan(path: Path | None, options: ScanOptions) -> Scan:
         return phantom_scan("forbild-thorax", size=SMOKE_SIZE, views=SMOKE_VIEWS, seed=options.seed)
     if options.views is not None:
         checks.count(options.views, "views")
-    given: dict[str, Any] = {
-        "slice": options.slice,
-        "pitch": options.pitch,
-        "center": options.center,
-        "protocol": options.protocol,
-    }
-    if "project" in reader_of(path).options:
+    given = {**reading_options(options), "protocol": options.protocol}
+    if "project" in reader_for(path, given).options:
         given |= _of_picture(options)
     elif options.photons is not None:
         remedy = "The photons of a measured scan are what they are."
         rule = "be left out unless a picture is scanned"
         raise ValueError(checks.message("photons", rule, options.photons, remedy))
-    scan = selected(read_scan(path, **given), options.views)
+    scan = read_scan(path, **given)
+    # Of a picture so many were simulated.
+    if options.views is not None and options.views != scan.num_views:
+        scan = scan[evenly_spread(options.views, scan.num_views, argument="views")]
     if options.smoke and scan.num_views > SMOKE_VIEWS:
         scan = scan.with_views(SMOKE_VIEWS)
     return coarsened(scan, options.coarsen)
-
-
-def selected(scan: Scan, views: int | None) -> Scan:
-    """Return the scan with so many of its views, or with all."""
-    if views is None or views == scan.num_views:
-        return scan
-    rule = f"be at most {scan.num_views}, the number of views of the scan"
-    checks.require(views <= scan.num_views, "views", rule, views)
-    return scan.with_views(views)
 
 
 def named_after(path: Path | None, what: str) -> Path:

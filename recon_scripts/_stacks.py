@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctinr import checks
 from ctinr.batch import (
@@ -28,6 +28,7 @@ from ctinr.recon.recipe import Recipe
 from recon_scripts._methods import FAMILIES, SMOKE_FAMILIES, SMOKE_RECIPE
 from recon_scripts._options import StackOptions
 from recon_scripts._progress import Display, SliceCounter
+from recon_scripts._reading import reading_options
 from recon_scripts._scans import SMOKE_VIEWS, SMOKE_VOLUME_SIZE, phantom_scan
 from recon_scripts._setups import Setup
 from recon_scripts._terminal import FAILED, INTERRUPTED, say
@@ -92,13 +93,15 @@ def job_of(config: Reconstruct) -> Job:
         seed=config.seed,
     )
     spread = config.workers is not None or config.scheduler is not None
+    rule = "be left out unless --workers is given"
+    checks.require(spread or config.threads is None, "threads", rule, config.threads)
     return Job(
         method,
         slices=None if config.slices is None else parsed_slices(config.slices),
         engine=config.engine,
         memory_budget=parse_bytes(config.memory_budget or "2GB"),
         compression=config.compression or "none",
-        cluster=Cluster(config.workers, config.scheduler) if spread else None,
+        cluster=Cluster(config.workers, config.scheduler, config.threads) if spread else None,
     )
 
 
@@ -114,7 +117,7 @@ def parsed_slices(text: str) -> tuple[int, int | None]:
 @contextlib.contextmanager
 def _stack_of(config: Reconstruct) -> Iterator[Stack]:
     """Give the stack of the file that is named, or a tiny one."""
-    given: dict[str, Any] = {name: getattr(config, name) for name in ("pitch", "center", "coarsen")}
+    given = {**reading_options(config), "coarsen": config.coarsen}
     if config.scan is not None:
         stack = open_stack(config.scan, num_views=config.views, **given)
         few = config.smoke and stack.geometry.num_views > SMOKE_VIEWS

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from recon_scripts._options import Described
+from recon_scripts._options import Described, ReadingOptions
 from recon_scripts._terminal import command, say
 
 File = Annotated[Path | None, Positional]
@@ -16,7 +16,7 @@ SUFFIXES = {"ctinr": ".h5", "exchange": ".h5", "nxtomo": ".nxs"}
 
 
 @dataclass(frozen=True)
-class Convert:
+class Convert(ReadingOptions):
     """Write a scan as a file of another format.
 
     Between Data Exchange and NXtomo all frames are copied as they are; ctinr scans hold line
@@ -29,30 +29,8 @@ class Convert:
     """The new file."""
     to: Annotated[Literal["ctinr", "exchange", "nxtomo"] | None, Described] = None
     """Format of the new file (default: nxtomo if its name ends in .nxs, else ctinr)."""
-    slice: Annotated[int | None, Described] = None
-    """Row of the detector, or number of the sample, counted from 0 (default: see the format)."""
     views: Annotated[int | None, Described] = None
     """Keep so many views, evenly spread."""
-    pitch: Annotated[float | None, Described] = None
-    """Size of a detector bin in mm (default: what the file says)."""
-    center: Annotated[float | None, Described] = None
-    """Bin on which the axis of rotation falls, counted from 0."""
-    angles: Annotated[Path | None, Described] = None
-    """A text or npy file with the angle of every view in radians."""
-    span_deg: Annotated[float | None, Described] = None
-    """Equal angles over so many degrees, without the end point, in place of --angles."""
-    values: Annotated[Literal["integrals", "transmissions", "counts"] | None, Described] = None
-    """What an array without a format holds (default: line integrals)."""
-    source_distance: Annotated[float | None, Described] = None
-    """Of a fan: from the source to the axis of rotation, mm."""
-    detector_distance: Annotated[float | None, Described] = None
-    """Of a fan: from the axis of rotation to the detector, mm."""
-    entry: Annotated[str | None, Described] = None
-    """Entry of an NXtomo file that has several."""
-    part: Annotated[Literal["train", "val", "test"] | None, Described] = None
-    """Which projections of a cone-beam benchmark (default: train)."""
-    unit: Annotated[float | None, Described] = None
-    """Of R²-Gaussian: millimetres that the scene's unit of length stands for (default: 1)."""
     out: Annotated[Path | None, Described] = None
     """Folder for the new file, in place of B; it gets the name of A."""
     overwrite: bool = False
@@ -65,12 +43,13 @@ def main(config: Convert) -> int:
     """Run the command and return its exit code."""
     from ctinr.data import convert
     from ctinr.data.readers import reader_for
-    from recon_scripts._conversion import options_of, place_of, source_of, target_format
+    from recon_scripts._conversion import place_of, source_of, target_format
+    from recon_scripts._reading import reading_options
 
     source = source_of(config)
     to = target_format(config)
     target = place_of(config, source, SUFFIXES[to])
-    options = options_of(config)
+    options = {**reading_options(config), "num_views": config.views}
     say(f"{source}: {reader_for(source, options).name}")
     notes = convert(source, target, to=to, overwrite=config.overwrite, **options)
     for note in notes:

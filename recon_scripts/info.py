@@ -31,6 +31,7 @@ def main(config: Info) -> int:
     from ctinr.report.record import plain
     from ctinr.report.style import png
     from recon_scripts._facts import installation, scan_information, volume_facts
+    from recon_scripts._reading import reading_options
     from recon_scripts._scans import load_scan
     from recon_scripts._sketch import sketch
 
@@ -38,8 +39,8 @@ def main(config: Info) -> int:
     if facts:
         show_facts(str(config.scan), facts)
     elif config.scan is not None or config.smoke:
-        scan = load_scan(config.scan, config)
-        facts, warnings = scan_information(scan, config.scan), scan.warnings()
+        scan, given = load_scan(config.scan, config), reading_options(config)
+        facts, warnings = scan_information(scan, config.scan, given), scan.warnings()
         show_facts(str(config.scan or "The scan of a smoke run"), facts)
         for line in sketch(scan.geometry, scan.grid):
             say(line)

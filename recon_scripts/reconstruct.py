@@ -17,8 +17,9 @@ class Reconstruct(Slices, OutputOptions, MethodOptions, ScanOptions):
     """Reconstruct a scan, or all slices of a file, by one method; its parameters are chosen.
 
     Writes result.h5, metrics.json and figures into a folder. With --out VOLUME.h5 all slices of a
-    file of many (parallel beam: ctinr, Data Exchange, NXtomo, LoDoPaB-CT) become one volume,
-    within a budget of memory; a run that was ended goes on when the same command is given again.
+    file of many (parallel beam: ctinr, Data Exchange, NXtomo, LoDoPaB-CT, TIFFs, npy, npz) become
+    one volume, within a budget of memory; a run that was ended goes on when the same command is
+    given again.
     """
 
     scan: ScanPath = None

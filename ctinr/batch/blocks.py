@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +89,7 @@ class BlockTask:
 def in_turn(
     task: BlockTask, blocks: Sequence[tuple[int, int]], flow: Flow
 ) -> Generator[Done, None, None]:
-    """Yield the blocks, read ahead by a thread and computed in this one."""
+    """Yield the blocks, read ahead by threads and computed in this one."""
     with ReadAhead(rows_of(task.stack, blocks, flow), WAITING) as ahead:
         for first, rows in ahead:
             yield task.solve(first, rows)
@@ -95,24 +97,34 @@ def in_turn(
 
 def rows_of(
     stack: Stack, blocks: Sequence[tuple[int, int]], flow: Flow
-) -> Iterator[tuple[int, list[Tensor | str]]]:
-    """Yield the first slice and the rows of every block; neighbours are read together."""
-    for band in _bands(blocks, flow.band):
-        reading = stack.read(band[0][0], band[-1][1])
-        for first, last in band:
-            yield first, [next(reading) for _ in range(last - first)]
-        reading.close()  # type: ignore[attr-defined]
+) -> Generator[tuple[int, list[Tensor | str]], None, None]:
+    """Yield the first slice and the rows of every block; a thread reads what comes next."""
+    with ReadAhead(_stored(stack, blocks, flow.band), 1) as ahead:
+        for first, rows in ahead:
+            yield first, [stack.integrals(row) for row in rows]
 
 
-def _bands(blocks: Sequence[tuple[int, int]], most: int) -> Iterator[list[tuple[int, int]]]:
-    band: list[tuple[int, int]] = []
+def _stored(
+    stack: Stack, blocks: Sequence[tuple[int, int]], band: int
+) -> Generator[tuple[int, list[Any]], None, None]:
+    """Yield what the file has of every block; neighbouring blocks are read together."""
+    for run in _runs(blocks):
+        reading = stack.stored(run[0][0], run[-1][1], together=band)
+        with contextlib.closing(reading) as rows:
+            for first, last in run:
+                yield first, [next(rows) for _ in range(last - first)]
+
+
+def _runs(blocks: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Yield blocks of which each begins where the one before it ends."""
+    run: list[tuple[int, int]] = []
     for block in blocks:
-        if band and (block[0] != band[-1][1] or block[1] - band[0][0] > most):
-            yield band
-            band = []
-        band.append(block)
-    if band:
-        yield band
+        if run and block[0] != run[-1][1]:
+            yield run
+            run = []
+        run.append(block)
+    if run:
+        yield run
 
 
 @lru_cache(maxsize=2)

@@ -16,15 +16,19 @@ UNITS = MappingProxyType(
     | {f"{prefix}b": 1000 ** (place + 1) for place, prefix in enumerate("kmgt")}
     | {f"{prefix}ib": 1024 ** (place + 1) for place, prefix in enumerate("kmgt")}
 )
-# More is not read at once, whatever the budget: the first slices would wait for it.
-LARGEST_READ = 256 * 2**20
+# So much is read at once where slices can be had without their neighbours; else it may be more,
+# as each part that is read costs the whole. Beyond that the first slices would wait for long.
+USUAL_READ, LARGEST_READ = 32 * 2**20, 256 * 2**20
 # Blocks that wait: before the computation, and behind it to be written.
 WAITING = 2
+# Blocks that have been read when the next ones are, and are not line integrals yet: one that is
+# put together, one that waits, and one that is made line integrals of.
+UNMADE = 3
 
 
 @dataclass(frozen=True)
 class Flow:
-    """How many slices go together: in one computation, and in one read, a multiple of that."""
+    """How many slices go together: in one computation, and in one read."""
 
     block: int
     band: int
@@ -55,8 +59,8 @@ def flow_within(budget: int, stack: Stack, method: str, *, side_by_side: int) ->
     """Return how many slices to take at a time.
 
     One half of the budget is for the slices that are computed, and those that wait before and
-    after; the other for what is read at once, and to read ahead of that. What the program takes
-    itself, a few hundred MB, comes on top.
+    after; the other for what is read at once, and for three blocks that were read before and are
+    not line integrals yet. What the program takes itself, a few hundred MB, comes on top.
 
     Raises
     ------
@@ -64,13 +68,13 @@ def flow_within(budget: int, stack: Stack, method: str, *, side_by_side: int) ->
         If the budget is too small for one slice.
     """
     one = slice_bytes(stack, method)
-    need = 2 * max(one, 2 * stack.stored_bytes)
+    need = 2 * max(one, (UNMADE + 2) * stack.stored_bytes)
     rule = f"be at least {need / 1e6:.0f} MB, for slices of this size"
     checks.require(budget >= need, "memory_budget", rule, f"{budget / 1e6:.0f} MB")
-    block = min(side_by_side, budget // 2 // one, budget // 4 // stack.stored_bytes)
-    most = min(budget // 4, max(LARGEST_READ, block * stack.stored_bytes))
-    band = block * max(1, most // stack.stored_bytes // block)
-    return Flow(block, _whole_chunks(band, block, stack.along_chunk))
+    stored = budget // 2 // stack.stored_bytes
+    block = min(side_by_side, budget // 2 // one, stored // (UNMADE + 2))
+    # Half of what is left: pieces that one thread takes and another frees leave gaps.
+    return Flow(block, _read_together(stack, least=block, most=(stored - UNMADE * block) // 2))
 
 
 def slice_bytes(stack: Stack, method: str) -> int:
@@ -80,7 +84,11 @@ def slice_bytes(stack: Stack, method: str) -> int:
     return working_bytes(method, stack.geometry, stack.grid) + waiting
 
 
-def _whole_chunks(band: int, block: int, chunk: int) -> int:
-    """Return as many slices, or fewer, so that chunks of the file are read once if they can be."""
-    step = math.lcm(block, chunk)
-    return band - band % step if band >= step else band
+def _read_together(stack: Stack, *, least: int, most: int) -> int:
+    """Return how many slices to read at once: whole chunks of the file where there is room."""
+    usual, largest = (max(least, size // stack.stored_bytes) for size in (USUAL_READ, LARGEST_READ))
+    chunk = stack.along_chunk
+    if chunk > min(most, largest):
+        return min(most, largest)
+    band = min(most, max(usual, chunk))
+    return band - band % chunk

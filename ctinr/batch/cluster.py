@@ -38,15 +38,18 @@ class Cluster:
     scheduler : str, optional
         The address of a Dask scheduler that runs already, such as "tcp://host:8786"; its workers
         must see the file under the same path.
+    threads : int, optional
+        Of the engines of each worker on this machine; its share of the cores if None.
 
     Raises
     ------
     ValueError
-        Unless one of the two is given.
+        Unless one of the first two is given, or with threads for workers of a scheduler.
     """
 
     workers: int | None = None
     scheduler: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         both = self.workers is not None and self.scheduler is not None
@@ -54,11 +57,17 @@ class Cluster:
         checks.require(not both, "workers", rule, self.workers, "It has workers of its own.")
         if self.scheduler is None:
             checks.count(0 if self.workers is None else self.workers, "workers")
+        if self.threads is not None:
+            rule, remedy = "be left out where a scheduler is given", "Say it to its workers."
+            checks.require(self.scheduler is None, "threads", rule, self.threads, remedy)
+            checks.count(self.threads, "threads")
 
     @property
-    def threads(self) -> int | None:
+    def engine_threads(self) -> int | None:
         """Threads of each worker on this machine; None where workers decide it themselves."""
-        return None if self.workers is None else max(1, usable_cores() // self.workers)
+        if self.workers is None:
+            return None
+        return self.threads or max(1, usable_cores() // self.workers)
 
     def check_installed(self) -> None:
         """Raise an ImportError that says how to install Dask, unless it is there."""
@@ -86,13 +95,13 @@ class Cluster:
             slots = GIVEN * max(1, sum(client.nthreads().values()))
             running = as_completed()
             for _, block in zip(range(slots), waiting, strict=False):
-                running.add(_given(client, task, block, self.threads))
+                running.add(_given(client, task, block, self.engine_threads))
             for future in running:
                 yield _made(future)
                 future.release()
                 block = next(waiting, None)
                 if block is not None:
-                    running.add(_given(client, task, block, self.threads))
+                    running.add(_given(client, task, block, self.engine_threads))
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:
@@ -109,6 +118,7 @@ class Cluster:
                 processes=True,
                 dashboard_address=None,  # type: ignore[arg-type]
                 memory_limit=0,
+                preload=["ctinr.batch.worker"],
             ) as local,
             Client(local) as client,
         ):

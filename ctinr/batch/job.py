@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 
 from ctinr import checks
@@ -144,12 +146,14 @@ class Work:
     def settings(self) -> dict[str, Any]:
         """All that the volume and its file follow from: plain values."""
         method, cluster = self.job.method, self.job.cluster
-        threads = torch.get_num_threads() if cluster is None else cluster.threads
+        threads = torch.get_num_threads() if cluster is None else cluster.engine_threads
         return plain(
             {
                 **method.to_dict(),
                 "input": asdict(self.stack.identity),
                 "slices": [self.slices.start, self.slices.stop],
+                "options": dict(self.stack.options),
+                "angles": zlib.crc32(np.asarray(self.stack.geometry.angles).tobytes()),
                 "views": self.stack.views or self.stack.geometry.num_views,
                 "detector": self.stack.geometry.detector.to_dict(),
                 "grid": self.stack.grid.to_dict(),

@@ -7,24 +7,43 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ctinr import checks
-from ctinr.batch.rows import FORMATS
+from ctinr.batch.rows import FORMATS, Layout
 from ctinr.batch.stack import Identity, Stack
 from ctinr.data.hdf5 import FORMAT, VERSION, check_schema
 from ctinr.data.hdf5_access import opened
 from ctinr.data.hdf5_geometry import assembled_geometry, assembled_grid, take_geometry, take_lengths
-from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, OWN, Reader, read_scan, reader_of
+from ctinr.data.readers import (
+    EXCHANGE,
+    LODOPAB,
+    NXTOMO,
+    OWN,
+    SCANS,
+    STACK,
+    Reader,
+    check_options,
+    read_scan,
+    reader_for,
+)
 from ctinr.data.scan import Scan, evenly_spread
 from ctinr.geometry import FanBeam, Grid, ParallelBeam
 
-if TYPE_CHECKING:
-    import h5py
-
 KINDS: Mapping[str, Reader] = MappingProxyType(
-    {"ctinr": OWN, "exchange": EXCHANGE, "nxtomo": NXTOMO, "lodopab": LODOPAB}
+    {
+        "ctinr": OWN,
+        "exchange": EXCHANGE,
+        "nxtomo": NXTOMO,
+        "lodopab": LODOPAB,
+        "scans": SCANS,
+        "views": STACK,
+    }
 )
+# Options of readers that say what values are, and not where rays are.
+OF_VALUES = ("values", "entry")
+# Kinds whose slices are samples, not neighbours.
+UNRELATED = ("lodopab", "scans")
 SAMPLES = "The slices are samples that have nothing to do with one another; z only counts them."
 
 
@@ -33,56 +52,59 @@ def open_stack(
     *,
     num_views: int | None = None,
     coarsen: int = 1,
-    pitch: float | None = None,
-    center: float | None = None,
+    **options: Any,
 ) -> Stack:
     """Return the slices of a file of many: nothing but its description is read.
 
-    Scans of ctinr in a parallel beam with rows (or of one slice, by a fan too), Scientific Data
-    Exchange, NXtomo and LoDoPaB-CT are such files. Every row of the detector becomes one slice, at
-    the height of the row; y and x are as `read_scan` proposes.
+    Scans of ctinr in a parallel beam with rows (or of one slice, by a fan too), files of many
+    ctinr scans, Scientific Data Exchange, NXtomo, LoDoPaB-CT, and arrays of views (a folder of
+    TIFFs, a TIFF of many pages, npy, npz) are such files. Every row of the detector becomes one
+    slice, at the height of the row; y and x are as `read_scan` proposes.
 
     Parameters
     ----------
     path : path
-        The file.
+        The file, or the folder.
     num_views : int, optional
         Use so many views, evenly spread.
     coarsen : int
         Make the cells so many times larger along y and x.
-    pitch, center : float, optional
-        As for `read_exchange`. The axis of rotation is found in one slice, the middle one if it
-        can be reconstructed, and is the same for all.
+    **options
+        As for `read_scan`, such as `pitch`, `center`, `angles`, `values`; but for `slice`. Where
+        no `center` is given, the axis of rotation is found in one slice, the middle one if it can
+        be reconstructed, and is the same for all.
 
     Raises
     ------
     FileNotFoundError, PermissionError, BlockingIOError, OSError
         If the file cannot be opened or is damaged.
+    TypeError
+        If an option is unknown.
     ValueError
-        If it is no stack of slices, or no slice of it can be read.
+        If it is no stack of slices, an option does not apply to it, or no slice can be read.
     """
     # Whole, so that it means the same in other processes.
     path = Path(path).absolute()
-    reader = reader_of(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    rule, remedy = "be left out for all slices", "A Job has some of them."
+    checks.require("slice" not in given, "slice", rule, given.get("slice"), remedy)
+    reader = reader_for(path, given)
     kind = next((kind for kind, known in KINDS.items() if known == reader), None)
-    rule = f"name a file of slices: {'; '.join(known.name for known in KINDS.values())}"
-    remedy = "What else it holds is reconstructed into a folder: name one with --out."
-    checks.require(kind is not None, "scan", rule, f"'{path}', a {reader.name}", remedy)
-    kind = str(kind)
-    given = {"pitch": pitch, "center": center}
-    described = _own(path, given) if kind == "ctinr" else _foreign(path, kind, given)
+    if kind is None:
+        rule = f"name a file of slices: {'; '.join(known.name for known in KINDS.values())}"
+        remedy = f"{reader.single} Name a folder with --out.".strip()
+        raise ValueError(checks.message("scan", rule, f"'{path}', a {reader.name}", remedy))
+    check_options(reader, path, given)
+    described = _own(path) if kind == "ctinr" else _foreign(path, kind, given)
     return _coarsened(_with_views(described, num_views), coarsen)
 
 
-def _own(path: Path, given: Mapping[str, Any]) -> Stack:
-    for name, value in given.items():
-        rule = "be left out for a ctinr scan, which says it itself"
-        checks.require(value is None, name, rule, value)
+def _own(path: Path) -> Stack:
     with opened(path) as file:
         check_schema(file, FORMAT, VERSION)
         lengths = take_lengths(file, "grid", ("spacing", "center"))
         geometry = assembled_geometry(path, take_geometry(file))
-        storage = _storage(file, path, "ctinr")
+        storage = _storage(FORMATS["ctinr"].layout(file), path, "ctinr")
     cells = assembled_grid(path, lengths)
     single = isinstance(geometry, FanBeam | ParallelBeam) and len(geometry.shape) == 2
     rows = isinstance(geometry, ParallelBeam) and len(geometry.shape) == 3
@@ -102,22 +124,26 @@ def _own(path: Path, given: Mapping[str, Any]) -> Stack:
 
 
 def _foreign(path: Path, kind: str, given: Mapping[str, Any]) -> Stack:
-    with opened(path) as file:
-        storage = _storage(file, path, kind)
-        field, axis = FORMATS[kind].field(file)
-        number = field.shape[axis]
-    scan = _first_readable(path, number, given if kind != "lodopab" else {})
+    form, options = FORMATS[kind], {name: given[name] for name in OF_VALUES if name in given}
+    with form.opened(path, options) as file:
+        layout = form.layout(file)
+        storage = _storage(layout, path, kind)
+    scan = _first_readable(path, layout.number, given)
+    beam: Any = scan.geometry
+    rule, remedy = "be of slices", "A volume is reconstructed as a whole: name a folder with --out."
+    given_kind = f"'{path}', a {type(beam).__name__} of shape {beam.shape}"
+    checks.require(len(beam.shape) == 2, "scan", rule, given_kind, remedy)
     plane = scan.grid
-    height = plane.spacing[0] if kind == "lodopab" else scan.geometry.detector.pitch[0]
-    grid = Grid((number, *plane.shape), (height, *plane.spacing), (0.0, *plane.center))
-    warnings = (*scan.warnings(), SAMPLES) if kind == "lodopab" else scan.warnings()
+    height = plane.spacing[0] if kind in UNRELATED else beam.detector.pitch[0]
+    grid = Grid((layout.number, *plane.shape), (height, *plane.spacing), (0.0, *plane.center))
+    warnings = (*scan.warnings(), SAMPLES) if kind in UNRELATED else scan.warnings()
     kept = {key: scan.metadata[key] for key in ("source", "center") if key in scan.metadata}
     origin = scan.metadata.get("center_from", "the format")
     if origin == "the data":
         origin = f"slice {scan.metadata['slice']}"
     about = {**kept, "center_from": origin, "warnings": warnings}
-    beam: Any = scan.geometry
-    return Stack(path, kind, beam, grid, metadata=about, **storage)
+    frozen = MappingProxyType(options)
+    return Stack(path, kind, beam, grid, options=frozen, metadata=about, **storage)
 
 
 def _first_readable(path: Path, number: int, given: Mapping[str, Any]) -> Scan:
@@ -133,23 +159,18 @@ def _first_readable(path: Path, number: int, given: Mapping[str, Any]) -> Scan:
     raise ValueError(checks.message("scan", "hold slices", f"'{path}' without one"))
 
 
-def _storage(file: h5py.File, path: Path, kind: str) -> dict[str, Any]:
-    field, axis = FORMATS[kind].field(file)
-    rows = field.shape[axis] if axis < field.ndim - 1 or field.ndim == 3 else 1
+def _storage(layout: Layout, path: Path, kind: str) -> dict[str, Any]:
     return {
-        "identity": Identity.of(path, field.shape),
-        "stored_bytes": field.dtype.itemsize * field.size // rows,
-        "along_chunk": field.chunks[axis] if field.chunks and field.ndim == 3 else 1,
+        "identity": Identity.of(path, FORMATS[kind].files(path), layout.shape),
+        "stored_bytes": layout.stored_bytes,
+        "along_chunk": layout.side_by_side,
     }
 
 
 def _with_views(stack: Stack, num_views: int | None) -> Stack:
     if num_views is None:
         return stack
-    total = stack.geometry.num_views
-    rule = f"be at most {total}, the number of views of the scan"
-    checks.require(checks.count(num_views, "views") <= total, "views", rule, num_views)
-    views = evenly_spread(num_views, total)
+    views = evenly_spread(num_views, stack.geometry.num_views, argument="views")
     return replace(stack, geometry=stack.geometry[list(views)], views=views)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -19,17 +19,18 @@ _END = object()
 class ReadAhead(Generic[Item]):
     """Items that are made by a thread of their own, a few of them in advance.
 
-    What making them raises is raised where they are taken. The thread ends with the block.
+    What making them raises is raised where they are taken. The thread ends with the block, and
+    closes the items: those may come from another thread of this kind.
 
     Parameters
     ----------
-    items : iterable
+    items : generator
         What the thread goes through.
     waiting : int
         How many may wait at most.
     """
 
-    def __init__(self, items: Iterable[Item], waiting: int) -> None:
+    def __init__(self, items: Generator[Item, None, None], waiting: int) -> None:
         self._items = items
         self._line: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=waiting)
         self._left = threading.Event()
@@ -54,9 +55,10 @@ class ReadAhead(Generic[Item]):
 
     def _work(self) -> None:
         try:
-            for item in self._items:
-                if not self._offered("item", item):
-                    return
+            with contextlib.closing(self._items):
+                for item in self._items:
+                    if not self._offered("item", item):
+                        return
             self._offered("end", None)
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             self._offered("error", error)

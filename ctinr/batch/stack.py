@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +17,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.batch.rows import FORMATS, Row
-from ctinr.data.formats.counts import Counts, line_integrals
-from ctinr.data.hdf5_access import opened
+from ctinr.data.hdf5_ahead import Ahead
 from ctinr.geometry import Grid, PlanarBeam
 
 
@@ -29,11 +30,11 @@ class Identity:
     name : str
         Its name.
     size : int
-        Bytes.
+        Bytes; of several files, of all.
     changed : int
-        When it was last written to, ns.
+        When it was last written to, ns; of several files, the sum.
     shape : tuple of int
-        Of the field that holds the slices.
+        Of all values that the slices are made of.
     """
 
     name: str
@@ -42,10 +43,11 @@ class Identity:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, path: Path, shape: tuple[int, ...]) -> Identity:
-        """Return what a file is now."""
-        about = os.stat(path)
-        return cls(path.name, about.st_size, about.st_mtime_ns, tuple(shape))
+    def of(cls, path: Path, files: Iterable[Path], shape: tuple[int, ...]) -> Identity:
+        """Return what a file, or the folder of these files, is now."""
+        found = [os.stat(each) for each in files]
+        size, changed = sum(each.st_size for each in found), sum(each.st_mtime_ns for each in found)
+        return cls(path.name, size, changed, tuple(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,10 @@ class Stack:
     stored_bytes : int
         What one slice takes when it is read, all views.
     along_chunk : int
-        How many slices lie in one chunk of the file, 1 if it has no chunks.
+        How many slices lie side by side in the file, such as in one chunk of it, so that it is
+        best to read so many at once.
+    options : mapping
+        Those of the reader that say what the values are; see `RowFormat`.
     metadata : mapping
         Plain values for the volume's file, such as `title`, `source` and `center`.
     """
@@ -82,11 +87,13 @@ class Stack:
     views: tuple[int, ...] | None = None
     stored_bytes: int = 0
     along_chunk: int = 1
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be sent to other processes: a mapping that nobody can change cannot be pickled."""
-        return _again, ({**vars(self), "metadata": dict(self.metadata)},)
+        plain = {"metadata": dict(self.metadata), "options": dict(self.options)}
+        return _again, ({**vars(self), **plain},)
 
     def __len__(self) -> int:
         return self.grid.shape[0]
@@ -102,32 +109,57 @@ class Stack:
         OSError
             If the file is damaged, or was changed since the stack was opened.
         """
-        with opened(self.path) as file:
-            rows = FORMATS[self.kind].rows(file, first, last)
-            for number, row in enumerate(rows, first):
-                if number == first:
-                    self.check_unchanged()
-                yield self._integrals(row)
+        with contextlib.closing(self.stored(first, last)) as rows:
+            yield from map(self.integrals, rows)
+
+    def stored(
+        self, first: int, last: int, *, together: int | None = None
+    ) -> Generator[Row, None, None]:
+        """Yield what the file has of these slices, for `integrals`; raise what `read` raises.
+
+        Not all are read at once but, if it is given, those from one multiple of `together` to the
+        next.
+        """
+        step, form = together or last, FORMATS[self.kind]
+        edges = [first, *range(first - first % step + step, last, step), last]
+        with form.opened(self.path, self.options) as file:
+            field = form.layout(file).field if len(edges) > 2 else None
+            ahead = None if field is None else Ahead(*field)
+            for begin, end in pairwise(edges):
+                if ahead is not None:
+                    ahead.expect(end, min(end + step, last))
+                for number, row in enumerate(form.rows(file, begin, end), begin):
+                    if number == begin:
+                        self.check_unchanged()
+                    yield row
+
+    def integrals(self, row: Row) -> Tensor | str:
+        """Return what the file has of a slice as line integrals (angle, u), float32.
+
+        Where there can be none, the reason is returned.
+        """
+        try:
+            values = FORMATS[self.kind].integrals(row)
+            chosen = values if self.views is None else values[list(self.views)]
+            with np.errstate(over="ignore", invalid="ignore"):
+                made = np.ascontiguousarray(chosen, dtype=np.float32)
+            checks.finite_values(made, "sinogram")
+            rule = f"have the shape {self.geometry.shape} of the geometry"
+            checks.require(made.shape == self.geometry.shape, "sinogram", rule, made)
+        except ValueError as error:
+            return str(error)
+        return torch.from_numpy(made)
 
     def check_unchanged(self) -> None:
         """Raise unless the file is what it was when the stack was opened."""
-        if Identity.of(self.path, self.identity.shape) != self.identity:
+        files = FORMATS[self.kind].files(self.path)
+        if Identity.of(self.path, files, self.identity.shape) != self.identity:
             rule = "stay as it is while it is reconstructed"
             given = f"'{self.path}', which was written to meanwhile"
             remedy = "Start anew once nothing writes to it, with --overwrite."
             raise OSError(checks.message("scan", rule, given, remedy))
 
-    def _integrals(self, row: Row) -> Tensor | str:
-        try:
-            values = line_integrals(row, [])[0] if isinstance(row, Counts) else row
-            chosen = values if self.views is None else values[list(self.views)]
-            checks.finite_values(chosen, "sinogram")
-            rule = f"have the shape {self.geometry.shape} of the geometry"
-            checks.require(chosen.shape == self.geometry.shape, "sinogram", rule, chosen)
-        except ValueError as error:
-            return str(error)
-        return torch.from_numpy(np.ascontiguousarray(chosen, dtype=np.float32))
-
 
 def _again(values: dict[str, Any]) -> Stack:
-    return replace(Stack(**values), metadata=MappingProxyType(values["metadata"]))
+    frozen = {name: MappingProxyType(values[name]) for name in ("metadata", "options")}
+    return replace(Stack(**values), **frozen)

@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ctinr import checks
 from ctinr.data.files import enough_room, replacing
+from ctinr.data.locks import lock
 
 SUFFIX = ".partial"
 LOCK, SETTINGS, JOURNAL, VOLUME = "lock", "settings.json", "slices.journal", "volume.h5"
@@ -160,26 +162,16 @@ def _locked(folder: Path) -> Iterator[BinaryIO]:
             # Another run has just finished, and removed its folder.
             continue
         with file:
-            _lock(file, path)
+            lock(file, "out", partial(_held, file, folder))
             if _is_still(file, path):
                 yield file
                 return
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError as error:
-        rule, remedy = "lie on a system with file locks", "Use Linux or macOS."
-        raise OSError(checks.message("out", rule, f"'{path}'", remedy)) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        other = file.read(20).decode(errors="replace") or "unknown"
-        rule, remedy = "not be worked on by another run", "Wait for it, or choose another name."
-        given = f"'{path.parent}', locked by process {other}"
-        raise BlockingIOError(checks.message("out", rule, given, remedy)) from error
+def _held(file: BinaryIO, folder: Path) -> str:
+    file.seek(0)
+    other = file.read(20).decode(errors="replace") or "unknown"
+    return f"'{folder}', locked by process {other}"
 
 
 def _is_still(file: BinaryIO, path: Path) -> bool:

@@ -77,7 +77,7 @@ class ScanDataset(Dataset[dict[str, Tensor]]):
         self.grid = files[0].grid
         self.has_truth = files[0].truth is not None
         if num_views is not None:
-            self._views = _spread(num_views, self.geometry.num_views)
+            self._views = evenly_spread(num_views, self.geometry.num_views)
             self.geometry = self.geometry[self._views]
         self._open = _OpenFiles()
 
@@ -171,14 +171,6 @@ def _check_alike(file: ScanFile, first: ScanFile) -> None:
     different = [what for what, same in alike.items() if not same]
     rule = f"name files that have the {' and '.join(different)} of '{first.path}'"
     checks.require(not different, "paths", rule, f"'{file.path}'")
-
-
-def _spread(num_views: int, of: int) -> tuple[int, ...]:
-    """Return which views are kept."""
-    num_views = checks.count(num_views, "num_views")
-    rule = f"be at most {of}, the number of views of the scans"
-    checks.require(num_views <= of, "num_views", rule, num_views)
-    return evenly_spread(num_views, of)
 
 
 def _seed(seed: int, place: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from ctinr import checks
 from ctinr.data.files import existing, readable
-from ctinr.data.hdf5_integrity import check_claim, check_length, check_seal, seal
+from ctinr.data.hdf5_heaps import check_heaps
+from ctinr.data.hdf5_integrity import check_claim, check_kind, check_length, check_seal, seal
 
 if TYPE_CHECKING:
     import h5py
@@ -43,6 +44,7 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
 
     path = existing(path)
     with readable(path):
+        check_heaps(path)
         try:
             return h5py.File(path, "r")
         except PermissionError:
@@ -108,11 +110,39 @@ def _check_missing(file: h5py.File, name: str) -> None:
 def values(field: h5py.Dataset, selection: Any = ()) -> Any:
     """Read a field, or a part of it; the error names the file and the field."""
     check_claim(field, selection)
-    try:
+    check_kind(field, field.id, f"field {field.name}")
+    with _damage(field):
         found = field[selection]
         check_length(field)
         check_seal(field, selection, found)
         return found
+
+
+def parts_of(field: h5py.Dataset, selections: Iterable[Any], *, whole: Any) -> Iterator[Any]:
+    """Read parts of a field, one after the other; checks that take long are made once for all.
+
+    Parameters
+    ----------
+    field : h5py.Dataset
+        The field.
+    selections : iterable
+        Of each part.
+    whole : selection
+        What holds all of them.
+    """
+    check_claim(field, whole)
+    check_kind(field, field.id, f"field {field.name}")
+    with _damage(field):
+        for selection in selections:
+            yield field[selection]
+        check_length(field)
+
+
+@contextlib.contextmanager
+def _damage(field: h5py.Dataset) -> Iterator[None]:
+    """Let errors of the block name the file and the field."""
+    try:
+        yield
     except (OSError, RuntimeError) as error:
         if str(error).startswith("`"):
             raise
@@ -176,6 +206,9 @@ def field_names(file: h5py.File, group: str) -> list[str]:
 
 def text_attribute(item: Any, name: str) -> str | None:
     """Return an attribute as text, however it was stored, or None where there is none."""
+    if name not in item.attrs:
+        return None
+    check_kind(item, item.attrs.get_id(name), f"attribute {name} of {item.name}")
     value = item.attrs.get(name)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()

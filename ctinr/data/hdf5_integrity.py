@@ -41,6 +41,20 @@ def check_claim(field: h5py.Dataset, selection: Any) -> None:
         raise OSError(checks.message("path", rule, given, "Copy it anew from where it came from."))
 
 
+def check_kind(item: Any, holder: Any, described: str) -> None:
+    """Raise if a field or an attribute holds lists of variable length, as no known format does.
+
+    A damaged byte makes them of texts, and the library ends the process where it reads them.
+    """
+    import h5py
+
+    if holder.get_type().get_class() == h5py.h5t.VLEN:
+        rule = "name an undamaged file"
+        given = f"'{item.file.filename}', whose {described} holds lists of variable length"
+        remedy = "Copy it anew from where it came from."
+        raise OSError(checks.message("path", rule, given, remedy))
+
+
 def seal(field: h5py.Dataset, data: Any, *, entries: bool = False) -> None:
     """Give a field the CRC-32 of its bytes, or with `entries` that of each along its first axis."""
     data = np.asarray(data)

@@ -41,13 +41,15 @@ class Reader:
     """One kind of file: its name, how it is recognised, and what reads it.
 
     A reader that simulates has the parameters `project` and `num_views`; one that must be told
-    where the rays are has the parameter `rays`. With `folders` it reads folders too.
+    where the rays are has the parameter `rays`. With `folders` it reads folders too. `single` says
+    why slices cannot be reconstructed one after the other, where they cannot.
     """
 
     name: str
     recognises: Callable[[Path], bool]
     read: Callable[..., Scan]
     folders: bool = False
+    single: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ def read_scan(
     path = Path(path)
     given = {name: value for name, value in options.items() if value is not None}
     reader = reader_for(path, given)
-    _check_options(reader, path, given)
+    check_options(reader, path, given)
     if "project" not in reader.options:
         scan = reader.scan(path, given)
         return scan if num_views is None else scan.with_views(num_views)
@@ -168,7 +170,14 @@ def _reader_of_folder(path: Path) -> Reader:
     raise IsADirectoryError(checks.message("path", "name a file", given, remedy))
 
 
-def _check_options(reader: Reader, path: Path, given: dict[str, Any]) -> None:
+def check_options(reader: Reader, path: Path, given: Mapping[str, Any]) -> None:
+    """Raise unless all options that are given are known, and are those of the reader.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is unknown, or does not apply to this kind of file.
+    """
     known = sorted({name for each in READERS for name in each.options} - {"project", "num_views"})
     for name, value in given.items():
         if name not in known:
@@ -224,7 +233,14 @@ NXTOMO = Reader("NXtomo file (NeXus)", _is_nxtomo, read_nxtomo)
 SCANS = Reader("ctinr scans, many in a file (HDF5)", _is_set, read_scan_of_set)
 LODOPAB = Reader("LoDoPaB-CT observations (HDF5)", is_lodopab, read_lodopab)
 STACK = Reader("stack of views (TIFF, npy, npz)", is_stack, read_stack, folders=True)
-PICTURE = Reader("picture", _is_picture, scan_from_image)
+PICTURE = Reader(
+    "picture",
+    _is_picture,
+    scan_from_image,
+    single="It is one picture; a TIFF is a sinogram where its angles are given.",
+)
+ONE_SLICE = "It is one slice."
+CONE = "Rows of a cone beam are no slices; fdk and tv make a volume of them as a whole."
 # In the order in which they are asked.
 READERS: tuple[Reader, ...] = (
     OWN,
@@ -232,12 +248,14 @@ READERS: tuple[Reader, ...] = (
     EXCHANGE,
     NXTOMO,
     LODOPAB,
-    Reader("Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki),
-    Reader("FIPS sinogram (mat)", is_fips, read_fips),
-    Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, folders=True),
-    Reader("NAF or SAX-NeRF cone beam (pickle)", is_naf, read_naf),
-    Reader("R²-Gaussian cone beam (folder)", is_r2gaussian, read_r2gaussian, folders=True),
-    Reader("DICOM-CT-PD (folder)", is_dicom_ct_pd, read_dicom_ct_pd, folders=True),
+    Reader(
+        "Helsinki Tomography Challenge scan (mat)", is_helsinki, read_helsinki, single=ONE_SLICE
+    ),
+    Reader("FIPS sinogram (mat)", is_fips, read_fips, single=ONE_SLICE),
+    Reader("2DeteCT slice (folder)", is_detect2d, read_detect2d, True, ONE_SLICE),
+    Reader("NAF or SAX-NeRF cone beam (pickle)", is_naf, read_naf, single=CONE),
+    Reader("R²-Gaussian cone beam (folder)", is_r2gaussian, read_r2gaussian, True, CONE),
+    Reader("DICOM-CT-PD (folder)", is_dicom_ct_pd, read_dicom_ct_pd, True, CONE),
     STACK,
     PICTURE,
 )

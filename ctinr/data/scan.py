@@ -127,13 +127,6 @@ class Scan:
         ValueError
             If there are fewer views than that.
         """
-        num_views = checks.count(num_views, "num_views")
-        checks.require(
-            num_views <= self.num_views,
-            "num_views",
-            f"be at most {self.num_views}, the number of views of the scan",
-            num_views,
-        )
         return self[evenly_spread(num_views, self.num_views)]
 
     def warnings(self) -> tuple[str, ...]:
@@ -150,8 +143,17 @@ class Scan:
         return noted + suspicions(values, self.geometry, self.grid, simulated=simulated)
 
 
-def evenly_spread(num_views: int, of: int) -> tuple[int, ...]:
-    """Return which of the views are spread evenly over them: every n-th, or the nearest to that."""
+def evenly_spread(num_views: int, of: int, *, argument: str = "num_views") -> tuple[int, ...]:
+    """Return which of the views are spread evenly over them: every n-th, or the nearest to that.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer views than that; it speaks of the argument of that name.
+    """
+    num_views = checks.count(num_views, argument)
+    rule = f"be at most {of}, the number of views of the scan"
+    checks.require(num_views <= of, argument, rule, num_views)
     spread = np.arange(num_views) * (of / num_views)
     return tuple(np.floor(spread + 0.5).astype(int).tolist())
 

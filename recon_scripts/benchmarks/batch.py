@@ -2,13 +2,15 @@
 
 Read: the reader of stacks beside a bare loop of h5py over the chunks of the same file, each from
 the disk, in turns. FBP: slices of the shape of LoDoPaB-CT (1000 x 513 to 362 x 362) from file to
-file, beside ASTRA's FBP on the CPU, slice by slice in memory. TV: one worker and two.
+file, beside ASTRA's FBP on the CPU, slice by slice in memory. TV: one worker and two, of one
+thread or two.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,11 +27,13 @@ from ctinr.batch.cluster import usable_cores
 from ctinr.batch.pipeline import ReadAhead
 from ctinr.batch.stack import Stack
 from ctinr.data.hdf5_access import dataset
+from ctinr.projectors.backends.numba_threads import use_threads
 from ctinr.report.memory import measured_cost, peak_resident
 from recon_scripts.benchmarks._stacks import forget, lodopab_file, rows_file
 from recon_scripts.benchmarks._timing import options_of, publish, take_turns
 
 BUDGET = 2 * 10**9
+PARTS = ("read", "fbp", "tv")
 Row = dict[str, Any]
 
 
@@ -140,24 +144,50 @@ def astra_seconds(stack: Stack, most: int) -> float:
 
 
 def tv_by_workers(path: Path, folder: Path, *, views: int) -> list[Row]:
-    """Return the seconds of TV by one worker and by two, their start included."""
+    """Return the seconds of TV by one worker and by two, their start and end included.
+
+    Two workers of one thread each are what `--workers 2` means on two cores; beside them are one
+    of one thread, one of two, and this process with two. On a machine that does other work too,
+    the seconds of the processors tell more.
+    """
     stack, rows = open_stack(path, num_views=views), []
-    for workers in (1, 2):
-        job = Job(Method("tv", weight=1e-2), cluster=Cluster(workers))
-        summary = reconstruct_stack(stack, folder / f"tv{workers}.h5", job)
-        rows.append({"workers": workers, "slices": len(stack), "s": summary.seconds})
-    return [{**row, "faster by": rows[0]["s"] / row["s"]} for row in rows]
+    use_threads(2)
+    for name, cluster in {
+        "1 worker, 1 thread": Cluster(1, threads=1),
+        "1 worker, 2 threads": Cluster(1, threads=2),
+        "2 workers, 1 thread each": Cluster(2, threads=1),
+        "this process, 2 threads": None,
+    }.items():
+        out, before = folder / f"tv{len(rows)}.h5", processor_seconds()
+        job = Job(Method("tv", weight=1e-2), cluster=cluster)
+        seconds = reconstruct_stack(stack, out, job).seconds
+        spent = processor_seconds() - before
+        rows.append({"who": name, "slices": len(stack), "s": seconds, "s of processors": spent})
+    alone = rows[0]["s"], rows[1]["s"]
+    return [
+        {**row, "times 1 thread": alone[0] / row["s"], "times 2 threads": alone[1] / row["s"]}
+        for row in rows
+    ]
+
+
+def processor_seconds() -> float:
+    """Return what this process has computed, and those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def parsed() -> argparse.Namespace:
     """Return the options of the command line; a smoke run is tiny."""
     parser = options_of(__doc__ or "")
+    parser.add_argument("--parts", default=",".join(PARTS), help="with commas between them")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the file to read")
     parser.add_argument("--slices", type=int, default=500, help="of FBP")
     parser.add_argument("--tv-slices", type=int, default=32)
     parser.add_argument("--views", type=int, default=100, help="of TV")
     parser.add_argument("--rounds", type=int, default=3, help="of reading")
     options = parser.parse_args()
+    options.parts = options.parts.split(",")
+    if not set(options.parts) <= set(PARTS):
+        parser.error(f"--parts must be some of {', '.join(PARTS)}")
     if options.smoke:
         options.gigabytes, options.slices, options.tv_slices = 0.02, 2, 2
         options.views, options.rounds = 4, 1
@@ -169,13 +199,17 @@ def main() -> None:
     options = parsed()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = rows_file(folder / "rows.h5", num_bytes=int(options.gigabytes * 1e9))
-        publish("Batch read: median", read_rates(path, options.rounds), options.out)
-        path.unlink()
-        path = lodopab_file(folder, options.slices)
-        publish("Batch FBP: one run", fbp_beside_astra(path, folder, most=20), options.out)
-        path = lodopab_file(folder, options.tv_slices)
-        publish("Batch TV: one run", tv_by_workers(path, folder, views=options.views), options.out)
+        if "read" in options.parts:
+            path = rows_file(folder / "rows.h5", num_bytes=int(options.gigabytes * 1e9))
+            publish("Batch read: median", read_rates(path, options.rounds), options.out)
+            path.unlink()
+        if "fbp" in options.parts:
+            path = lodopab_file(folder, options.slices)
+            publish("Batch FBP: one run", fbp_beside_astra(path, folder, most=20), options.out)
+        if "tv" in options.parts:
+            path = lodopab_file(folder, options.tv_slices)
+            rows = tv_by_workers(path, folder, views=options.views)
+            publish("Batch TV: one run", rows, options.out)
 
 
 if __name__ == "__main__":

@@ -145,5 +145,24 @@ def test_which_processes_is_said_once():
         Cluster()
     with pytest.raises(ValueError, match="`workers` must be left out where a scheduler is given"):
         Cluster(workers=2, scheduler="tcp://a:1")
-    assert Cluster(scheduler="tcp://a:1").threads is None
-    assert Cluster(workers=10**6).threads == 1
+    with pytest.raises(ValueError, match="`threads` must be left out where a scheduler is given"):
+        Cluster(scheduler="tcp://a:1", threads=2)
+    with pytest.raises(ValueError, match="`threads` must be at least 1"):
+        Cluster(workers=2, threads=0)
+    assert Cluster(scheduler="tcp://a:1").engine_threads is None
+    assert Cluster(workers=10**6).engine_threads == 1
+    assert Cluster(workers=2, threads=3).engine_threads == 3
+
+
+def test_a_worker_that_is_done_with_leaves_at_once():
+    code = (
+        "from types import SimpleNamespace as Dask\n"
+        "from ctinr.batch.worker import dask_setup\n"
+        "class Slow:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "slow = Slow()\n"
+        "dask_setup(Dask())\n"
+        "print('done', end='')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert ran.stdout == b"done"

@@ -47,6 +47,18 @@ def test_frames_become_the_line_integrals_of_each_row(tmp_path, module):
     assert stack.grid.spacing[0] == stack.geometry.detector.pitch[0]
 
 
+def test_the_entry_is_that_which_is_named(tmp_path):
+    path = tmp_path / "a.h5"
+    nexus.write(path)
+    with h5py.File(path, "r+") as file:
+        file.copy("entry", "other")
+        file["other/instrument/camera/data"][...] *= 2
+    given = {"entry": "other", "center": nexus.CENTER}
+    stack = open_stack(path, **given)
+    assert torch.equal(next(stack.read(1, 2)), read_scan(path, slice=1, **given).sinogram)
+    assert stack.options == {"entry": "other"}
+
+
 def test_rows_may_be_counted_first(tmp_path):
     beamline.write(tmp_path / "a.h5")
     frames = beamline.content(tmp_path / "a.h5", "exchange/data")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 FEW, MANY = 60, 240
 BYTES = [way.__name__.strip("_") for way in fuzzing.BYTES]
 # Texts of variable length, of which our own files have none, are read by code of the HDF5 library
-# that crashes or loops for good on some damaged bytes. It happens about once in a thousand files.
+# that crashes or loops for good on some damaged bytes; not all of them can be found before it.
 OF_THE_LIBRARY = 0.005
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 import phantoms
 from ctinr.data import ScanDataset, read_scan
+from ctinr.data.locks import locked_folder
 from recon_scripts import simulate
-from recon_scripts._production import make
+from recon_scripts._production import fewer_of, make
 from recon_scripts._recipes import is_random, item, recipe_of
 from recon_scripts._terminal import guarded
 
@@ -126,6 +127,39 @@ def test_other_options_do_not_go_on_with_it(tmp_path, capsys):
     assert run(out=folder, count=1, views=7, overwrite=True) == 0
     assert sorted(contents(folder)) == ["dataset.json", "scans_0000.h5"]
     assert ScanDataset(folder).geometry.num_views == 7
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_more_scans_are_those_that_are_made_at_once(whole, tmp_path, first):
+    assert run(out=tmp_path / "a", count=first) == 0
+    kept = contents(tmp_path / "a")
+    assert run(out=tmp_path / "a") == 0
+    assert contents(tmp_path / "a") == contents(whole)
+    if first > 1:
+        assert kept["scans_0000.h5"] == contents(whole)["scans_0000.h5"]
+    assert run(out=tmp_path / "a", count=first) == 2
+
+
+def test_more_is_only_what_has_the_same_files_and_pictures():
+    recipe = recipe_of(options(count=9, per_file=1)).to_dict()
+    assert fewer_of({**recipe, "count": 8}, recipe)
+    assert not fewer_of({**recipe, "count": 8, "views": 7}, recipe)
+    assert not fewer_of({**recipe, "count": 10}, recipe)
+    assert not fewer_of(recipe, {**recipe, "count": 10**4 + 1})
+    pictures = {**recipe, "count": 2, "pictures": ("a", "b")}
+    assert fewer_of({**pictures, "count": 1, "pictures": ("a",)}, pictures)
+    assert not fewer_of({**pictures, "count": 1, "pictures": ("b",)}, pictures)
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path, capsys):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with locked_folder(folder, "out"):
+        assert run(out=folder) == 2
+    said = capsys.readouterr().err
+    assert "`out` must not be worked on by another run; got the folder" in " ".join(said.split())
+    assert contents(folder) == {}
+    assert run(out=folder, count=1) == 0
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):

@@ -120,6 +120,7 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(path, out, kind):
         ({"memory_budget": "1kB"}, "`memory_budget` must be at least"),
         ({"memory_budget": "much"}, "`memory_budget` must be a size such as 2GB"),
         ({"engine": "abacus"}, "abacus"),
+        ({"threads": 2}, "`threads` must be left out unless --workers is given"),
         ({"views": 99}, "`views` must be at most 12"),
         ({"center": 3.0}, "`center` must be left out for a ctinr scan"),
         ({"scan": None}, "`scan` must be given; got nothing. Name a file of slices."),

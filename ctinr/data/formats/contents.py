@@ -11,10 +11,10 @@ import numpy as np
 
 from ctinr.data.formats.acquisition import DARK, FLAT, INVALID, PROJECTION, Acquisition
 from ctinr.data.formats.exchange_frames import exchange_acquisition
+from ctinr.data.formats.frame_files import opened_frames
 from ctinr.data.formats.lodopab import DATA
 from ctinr.data.formats.nxtomo import entries_of
 from ctinr.data.formats.nxtomo_frames import nxtomo_acquisition
-from ctinr.data.formats.stack_files import opened_stack
 from ctinr.data.hdf5_access import dataset, opened
 from ctinr.data.readers import EXCHANGE, LODOPAB, NXTOMO, SCANS, STACK, reader_of
 from ctinr.data.scan_sets import num_scans
@@ -45,7 +45,7 @@ def contents_of(path: Path) -> dict[str, str]:
         with opened(path) as file:
             return {"Scans": f"{num_scans(file)}, counted from 0"}
     if reader == STACK:
-        views, rows, columns = opened_stack(path).shape
+        views, rows, columns = opened_frames(path).shape
         return {"Frames": f"{views} of {rows} × {columns}"}
     return {}
 

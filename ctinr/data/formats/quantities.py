@@ -95,9 +95,11 @@ def millimetres_of(field: h5py.Dataset, *, otherwise: str) -> float:
     units = (text_attribute(field, "units") or otherwise).strip()
     rule = f"name a file whose field {field.name} is a positive length"
     given = f"'{field.file.filename}' with {size:g} {units}"
-    known = units in MILLIMETRES and np.isfinite(size) and size > 0
+    # In millimetres it may be too large a number though it was none before.
+    length = size * MILLIMETRES.get(units, np.nan)
+    known = bool(np.isfinite(length)) and length > 0
     checks.require(known, "path", rule, given, "Pass the pitch yourself.")
-    return size * MILLIMETRES[units]
+    return length
 
 
 def text_of(file: h5py.File | h5py.Group, names: tuple[str, ...]) -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from ctinr import checks
 from ctinr.data.files import naming
 from ctinr.data.formats.counts import Counts, line_integrals
+from ctinr.data.formats.frame_files import Frames, opened_frames
 from ctinr.data.formats.measured import KnownRays, scan_of_rays
 from ctinr.data.formats.quantities import row_number
 from ctinr.data.formats.stack_files import (
@@ -25,11 +26,10 @@ from ctinr.data.formats.stack_files import (
     TEXTS,
     TIFFS,
     WHITE,
-    Stack,
     angles_file,
     beside,
     damage,
-    opened_stack,
+    pages_in,
 )
 from ctinr.data.scan import Scan
 
@@ -76,15 +76,15 @@ def read_stack(
     kind = checks.one_of("integrals" if values is None else values, "values", KINDS)
     given = KnownRays() if rays is None else rays
     rays = given.over(rays_beside(path))
-    stack, notes = opened_stack(path), []
-    row = row_number(slice, stack.shape[1], str(path))
+    frames, notes = opened_frames(path), []
+    row = row_number(slice, frames.shape[1], str(path))
     if rays.source_distance is not None:
         rule = "be left out for frames of several rows"
         remedy = "A row of a cone beam is no scan of a slice."
-        given_rows = f"{rays.source_distance} for '{path}' of {stack.shape[1]} rows"
-        checks.require(stack.shape[1] == 1, "source_distance", rule, given_rows, remedy)
+        given_rows = f"{rays.source_distance} for '{path}' of {frames.shape[1]} rows"
+        checks.require(frames.shape[1] == 1, "source_distance", rule, given_rows, remedy)
     with naming(path, _contents(given.angles)):
-        sinogram, found = _integrals(path, stack, row, kind=kind, notes=notes)
+        sinogram, found = _integrals(path, frames, row, kind=kind, notes=notes)
         about = {"title": f"{path.stem}, slice {row}", "source": path.name, "slice": row, **found}
         return scan_of_rays(sinogram, rays, notes=notes, about=about)
 
@@ -104,26 +104,46 @@ def rays_beside(path: Path) -> KnownRays:
 
 
 def _integrals(
-    path: Path, stack: Stack, row: int, *, kind: str, notes: list[str]
+    path: Path, frames: Frames, row: int, *, kind: str, notes: list[str]
 ) -> tuple[np.ndarray, dict[str, Any]]:
     with damage(path):
-        data = stack.row(row)
+        data = frames.row(row)
     if kind == "integrals":
         checks.finite_values(data, "sinogram")
         return data, {}
     white, dark = None, None
     if kind == "counts":
-        white, dark = _framesbeside(path, WHITE, row), _framesbeside(path, DARK, row)
-        names = " or ".join(f"'{path.stem}_{name}{path.suffix}'" for name in WHITE)
-        if white is None:
-            rule, remedy = "have a flat field beside them", f"It is looked for as {names}."
-            raise ValueError(checks.message("counts", rule, f"'{path}' without one", remedy))
+        white, dark = (None if each is None else each.row(row) for each in beams_beside(path))
     return line_integrals(Counts(data, white, dark), notes)
 
 
-def _framesbeside(path: Path, names: tuple[str, ...], row: int) -> np.ndarray | None:
-    found = beside(path, names, TIFFS if path.is_dir() else (path.suffix,))
-    return None if found is None else opened_stack(found).row(row)
+def beams_beside(path: Path) -> tuple[Frames, Frames | None]:
+    """Return the frames with the beam alone, and those without it if there are any.
+
+    Raises
+    ------
+    ValueError
+        If there are none with the beam.
+    """
+    suffixes = TIFFS if path.is_dir() else (path.suffix,)
+    white, dark = (beside(path, names, suffixes) for names in (WHITE, DARK))
+    names = " or ".join(f"'{path.stem}_{name}{path.suffix}'" for name in WHITE)
+    if white is None:
+        rule, remedy = "have a flat field beside them", f"It is looked for as {names}."
+        raise ValueError(checks.message("counts", rule, f"'{path}' without one", remedy))
+    return opened_frames(white), None if dark is None else opened_frames(dark)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return all files that scans of an array come from: its own, and those beside it."""
+    own = tuple(pages_in(path)) if path.is_dir() else (path,)
+    suffixes = TIFFS if path.is_dir() else (path.suffix,)
+    found = (
+        beside(path, ANGLES, TEXTS),
+        beside(path, WHITE, suffixes),
+        beside(path, DARK, suffixes),
+    )
+    return own + tuple(each for each in found if each is not None)
 
 
 def _contents(angles: Any) -> dict[str, str]:

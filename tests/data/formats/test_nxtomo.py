@@ -135,6 +135,12 @@ def test_the_size_in_the_object_goes_before_that_of_the_detector(path):
     assert read_nxtomo(path).geometry.detector.pitch[0] == pytest.approx(4e-3)
 
 
+def test_a_size_that_no_millimetres_can_say_is_refused(path):
+    change(path, f"{SAMPLE}/x_pixel_size", 1e308, units="m")
+    with pytest.raises(ValueError, match=r"x_pixel_size is a positive length; got .*1e.308 m"):
+        read_nxtomo(path)
+
+
 def test_of_several_entries_one_must_be_named(path):
     with h5py.File(path, "r+") as file:
         file.copy("entry", "entry0001")
