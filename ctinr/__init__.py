@@ -58,6 +58,7 @@ from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp, tuned_fdk
 from ctinr.recon.tv import tv
+from ctinr.recon.uncertainty import uncertainty
 
 __all__ = [
     "BWReLU",
@@ -114,6 +115,7 @@ __all__ = [
     "tuned_fdk",
     "tuned_tv",
     "tv",
+    "uncertainty",
     "variation_norm",
     "write_scan",
 ]

@@ -52,6 +52,10 @@ class MethodOptions:
     """The network of the neural field."""
     time_budget: Annotated[float | None, Described] = None
     """End each method after about so many seconds, with what it has reached (default: never)."""
+    ensemble: Annotated[int | None, Described] = None
+    """With inr: tell how far each value may be off, by an ensemble of so many networks (say 8)."""
+    level: Annotated[float | None, Described] = None
+    """With --ensemble: the part of the cells in which the truth shall lie in the interval (0.9)."""
 
 
 @dataclass(frozen=True)

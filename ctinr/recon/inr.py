@@ -99,6 +99,44 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     Shenouda, Zhou, Nowak 2024, doi:10.48550/arXiv.2406.02529 (BW-ReLU); Najaf, Ongie 2025,
     doi:10.48550/arXiv.2504.13390 (ramp-filtered loss).
     """
+    given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
+    return fitted_field(A, y, observers=observers, **given).result
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A network that was fitted to data, with what it was fitted by.
+
+    Parameters
+    ----------
+    network : CoordinateNetwork
+        As it draws the image, in units of the task.
+    task, trial
+        The data, and the data step that was chosen.
+    recipe : Recipe
+        What was decided: one weight, one data step, an optimiser.
+    result : Reconstruction
+        What `inr` returns.
+    """
+
+    network: CoordinateNetwork
+    task: Task
+    trial: Trial
+    recipe: Recipe
+    result: Reconstruction
+
+
+def fitted_field(  # noqa: PLR0913 - as for `inr`
+    A: Any,
+    y: Tensor,
+    *,
+    family: Family | None = None,
+    recipe: Recipe | None = None,
+    split: Split | None = None,
+    seed: int = 0,
+    observers: Sequence[Observer] = (),
+) -> Field:
+    """Do as `inr` does, and return the network as well, for whoever goes on with it."""
     begun = time.perf_counter()
     slice_of(A)
     check_data(A, y)
@@ -119,13 +157,14 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         **norm_record(network),
     }
     given = {"network": repr(family), **used.to_dict(), "seed": seed}
-    return replace(
+    result = replace(
         result,
         method="neural field",
         seconds=time.perf_counter() - begun,
         parameters=MappingProxyType({**given, "precision_used": precision}),
         record=MappingProxyType(record),
     )
+    return Field(network, task, trial, used, result)
 
 
 def fit_network(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.recon.interval import Interval
 
 # What every reason says that is not the reader's wish but a number that is no longer finite.
 BECAME = " became "
@@ -97,6 +98,8 @@ class Reconstruction:
         What the method was run with, plain values only.
     record : mapping
         What the run found out: how parameters were chosen, engine, precision, plain values only.
+    interval : Interval, optional
+        Between which values the truth lies, where that was asked for; see `uncertainty`.
     """
 
     image: Tensor
@@ -107,6 +110,7 @@ class Reconstruction:
     method: str = ""
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    interval: Interval | None = None
 
     @property
     def diverged(self) -> bool:

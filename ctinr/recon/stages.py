@@ -88,9 +88,10 @@ class Splitting:
     Parameters
     ----------
     grid : Grid
-        Where the network is evaluated; one channel.
+        Where the network is evaluated.
     data_step : callable
-        From the network's image to one that explains the data better.
+        From the network's image, with an axis of channels in front if there are several, to one
+        that explains the data better.
     rounds, steps : int
         Data steps, and optimiser steps after each.
     part : float
@@ -153,7 +154,8 @@ class Splitting:
                     return None
                 target = self.data_step(image)
             drawn = torch.randint(len(points), (size,), generator=generator).to(points.device)
-            difference = render(network, points[drawn]) - target.flatten()[drawn]
+            cells = target.flatten(-len(self.grid.shape))
+            difference = render(network, points[drawn]) - cells[..., drawn]
             return difference.square().mean(), image
 
         return evaluate
