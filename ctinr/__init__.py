@@ -10,7 +10,15 @@ The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.netwo
 """
 
 from ctinr.checks import BackendUnavailable
-from ctinr.data import Scan, read_scan, scan_from_image, simulate, simulated_scan, write_scan
+from ctinr.data import (
+    Checkpoint,
+    Scan,
+    read_scan,
+    scan_from_image,
+    simulate,
+    simulated_scan,
+    write_scan,
+)
 from ctinr.geometry import (
     ConeBeam,
     Detector,
@@ -64,6 +72,7 @@ __all__ = [
     "BWReLU",
     "BackendUnavailable",
     "BlockAverage",
+    "Checkpoint",
     "ConeBeam",
     "Detector",
     "Ensemble",

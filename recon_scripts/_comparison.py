@@ -66,10 +66,10 @@ def compare(
     """
     begun = time.perf_counter()
     require_truth(scan, oracle=any(job.oracle for job in jobs))
-    fields = any(job.method.name == "inr" for job in jobs)
-    rule = "be left out unless the neural field is among the methods, inr"
-    asked = settings.options.ensemble
-    checks.require(fields or asked is None, "ensemble", rule, asked)
+    if not any(job.method.name == "inr" for job in jobs):
+        for name in ("ensemble", "checkpoint"):
+            rule, given = "be left out unless the method is inr", getattr(settings.options, name)
+            checks.require(given is None, name, rule, str(given))
     remedy = "One is withheld to choose parameters, and two are the least to reconstruct from."
     checks.count(scan.num_views, "views", least=3, remedy=remedy)
     A = Projector(scan.geometry, scan.grid, backend=settings.options.engine)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.data import Checkpoint
 from ctinr.geometry import Beam, ConeBeam, PlanarBeam
 from ctinr.networks import Family, families
 from ctinr.projectors import Projector
@@ -101,12 +102,15 @@ def _inr(task: Task) -> Reconstruction:
         split=task.split,
         seed=task.seed,
         observers=task.observers,
+        checkpoint=None if options.checkpoint is None else Checkpoint(options.checkpoint),
     )
-    if options.ensemble is None:
-        return field.result
-    level = LEVEL if options.level is None else options.level
-    given = {"members": options.ensemble, "level": level, "seed": task.seed}
-    return with_interval(field, **given, observers=task.counters)
+    result = field.result
+    if options.ensemble is not None:
+        level = LEVEL if options.level is None else options.level
+        given = {"members": options.ensemble, "level": level, "seed": task.seed}
+        result = with_interval(field, **given, observers=task.counters)
+    field.keeper.finish(result)
+    return result
 
 
 def _oracle(run: Callable[..., Any]) -> Callable[[Task], Reconstruction]:

@@ -56,6 +56,8 @@ class MethodOptions:
     """With inr: tell how far each value may be off, by an ensemble of so many networks (say 8)."""
     level: Annotated[float | None, Described] = None
     """With --ensemble: the part of the cells in which the truth shall lie in the interval (0.9)."""
+    checkpoint: Annotated[Path | None, Described] = None
+    """With inr: a file for the state of the fit; after an end, the same command goes on from it."""
 
 
 @dataclass(frozen=True)

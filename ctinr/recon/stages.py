@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -24,8 +25,23 @@ POINTS_AT_ONCE = 1 << 18
 # Steps on fewer cells than this cost hardly less, and their noise is large.
 LEAST_CELLS = 2048
 
-# From the number of steps done in a stage to the loss and the image, detached; None ends it.
-Evaluator = Callable[[int], tuple[Tensor, Tensor] | None]
+
+class Evaluator(Protocol):
+    """What a stage does before every step of the optimisers, and what it remembers for the next."""
+
+    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
+        """Return the loss and the image, detached, after so many steps; None ends the stage."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember what `state` returned."""
+        ...
+
+
 # From the image of a round to whether the stage shall end there.
 Enough = Callable[[Tensor], bool]
 
@@ -65,17 +81,30 @@ class Stage:
 
     def evaluator(self, network: nn.Module) -> Evaluator:
         """Return what gives the loss and the image before every step."""
+        return _WholeImages(self, network)
+
+
+class _WholeImages:
+    """The evaluator of a `Stage`, which remembers nothing."""
+
+    def __init__(self, stage: Stage, network: nn.Module) -> None:
         like = next(network.parameters())
-        points = self.grid.coordinates(like.device, like.dtype)
+        self._stage, self._network = stage, network
+        self._points = stage.grid.coordinates(like.device, like.dtype)
 
-        def evaluate(done: int) -> tuple[Tensor, Tensor]:
-            image = render(network, points)
-            losses = [observation.loss(image) for observation in self.observations]
-            if self.penalty is not None:
-                losses.append(self.penalty(image, grid=self.grid, network=network))
-            return torch.stack(losses).sum(), image.detach()
+    def __call__(self, done: int) -> tuple[Tensor, Tensor]:
+        stage, network = self._stage, self._network
+        image = render(network, self._points)
+        losses = [observation.loss(image) for observation in stage.observations]
+        if stage.penalty is not None:
+            losses.append(stage.penalty(image, grid=stage.grid, network=network))
+        return torch.stack(losses).sum(), image.detach()
 
-        return evaluate
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,27 +167,45 @@ class Splitting:
 
     def evaluator(self, network: nn.Module) -> Evaluator:
         """Return what gives the loss and the image before every step."""
+        return _Rounds(self, network)
+
+
+class _Rounds:
+    """The evaluator of a `Splitting`: it remembers the mean network, and images of the round."""
+
+    def __init__(self, stage: Splitting, network: nn.Module) -> None:
         like = next(network.parameters())
-        points = self.grid.coordinates(like.device, like.dtype).flatten(0, -2)
-        generator = torch.Generator().manual_seed(self.seed)
-        size = min(len(points), max(LEAST_CELLS, round(self.part * len(points))))
-        image = target = torch.empty(0)
-        mean = copy.deepcopy(network)
+        points = stage.grid.coordinates(like.device, like.dtype).flatten(0, -2)
+        self._stage, self._network, self._points = stage, network, points
+        self._size = min(len(points), max(LEAST_CELLS, round(stage.part * len(points))))
+        self._generator = torch.Generator().manual_seed(stage.seed)
+        self._mean = copy.deepcopy(network)
+        self._image = self._target = torch.empty(0)
 
-        def evaluate(done: int) -> tuple[Tensor, Tensor] | None:
-            nonlocal image, target
-            _approach(mean, network, 1 - self.inertia)
-            if done % self.steps == 0:
-                image = render_grid(mean, self.grid)
-                if self.enough is not None and self.enough(image):
-                    return None
-                target = self.data_step(image)
-            drawn = torch.randint(len(points), (size,), generator=generator).to(points.device)
-            cells = target.flatten(-len(self.grid.shape))
-            difference = render(network, points[drawn]) - cells[..., drawn]
-            return difference.square().mean(), image
+    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
+        stage, points = self._stage, self._points
+        _approach(self._mean, self._network, 1 - stage.inertia)
+        if done % stage.steps == 0:
+            self._image = render_grid(self._mean, stage.grid)
+            if stage.enough is not None and stage.enough(self._image):
+                return None
+            self._target = stage.data_step(self._image)
+        drawn = torch.randint(len(points), (self._size,), generator=self._generator)
+        drawn = drawn.to(points.device)
+        cells = self._target.flatten(-len(stage.grid.shape))
+        difference = render(self._network, points[drawn]) - cells[..., drawn]
+        return difference.square().mean(), self._image
 
-        return evaluate
+    def state(self) -> dict[str, Any]:
+        images = {"image": self._image, "target": self._target}
+        generator = self._generator.get_state()
+        return {**images, "mean": dict(self._mean.state_dict()), "generator": generator}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        device = self._points.device
+        self._image, self._target = (state[name].to(device) for name in ("image", "target"))
+        self._mean.load_state_dict(state["mean"])
+        self._generator.set_state(state["generator"])
 
 
 @torch.no_grad()

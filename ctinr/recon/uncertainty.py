@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ctinr import checks
 from ctinr.networks import Ensemble, Family
+from ctinr.recon.checkpoints import Store
 from ctinr.recon.fit import MUON_ADAM, fit_steps
 from ctinr.recon.inr import Field, fitted_field
 from ctinr.recon.interval import Interval, interval_of, resampled, shrinkage
@@ -41,6 +42,7 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     split: Split | None = None,
     seed: int = 0,
     observers: Sequence[Observer] = (),
+    checkpoint: Store | None = None,
 ) -> Reconstruction:
     """Reconstruct as `inr` does, and tell how far each value may be off, without the truth.
 
@@ -55,6 +57,8 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     observers : sequence of Observer
         Each sees every step of the trials, the fit, and the ensemble. The image of a step of the
         ensemble is the mean of its members.
+    checkpoint : Checkpoint, optional
+        As for `inr`; the ensemble, if it was ended, begins anew.
 
     Returns
     -------
@@ -74,8 +78,10 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     """
     check_ensemble(members, level)
     given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
-    field = fitted_field(A, y, observers=observers, **given)
-    return with_interval(field, members=members, level=level, seed=seed, observers=observers)
+    field = fitted_field(A, y, observers=observers, checkpoint=checkpoint, **given)
+    result = with_interval(field, members=members, level=level, seed=seed, observers=observers)
+    field.keeper.finish(result)
+    return result
 
 
 def check_ensemble(members: int, level: float) -> None:

@@ -319,11 +319,12 @@ def test_an_ensemble_is_written_beside_the_image(run_compare, fakes):
         assert len(group["convergence/psnr"]) == fit // 5
 
 
-def test_an_ensemble_without_the_field_is_refused(run_compare, capsys):
-    options = {"method": "tv", "ensemble": 2}
+@pytest.mark.parametrize("name, value", [("ensemble", 2), ("checkpoint", "a.checkpoint")])
+def test_what_only_the_field_has_is_refused_without_it(run_compare, capsys, name, value):
+    options = {"method": "tv", name: value}
     code, folder = run_compare(reconstruct.main, reconstruct.Reconstruct, **options)
     assert code == 2 and not folder.exists()
-    assert "`ensemble` must be left out unless the neural field is" in capsys.readouterr().err
+    assert f"`{name}` must be left out unless the method is inr" in capsys.readouterr().err
 
 
 def test_the_demo_compares_on_the_thorax(run_compare):
