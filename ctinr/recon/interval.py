@@ -69,27 +69,11 @@ def resampled(
     return projection + signs.to(residual) * residual
 
 
-def shrinkage(left: Tensor, given: Tensor) -> float:
-    """Return what fits leave of the noise in their data, a part in (0, 1].
-
-    Parameters
-    ----------
-    left : Tensor
-        The residuals of the members after their fits.
-    given : Tensor
-        The residual that their data were made with. It was left by a fit as well, so the
-        noise was larger by the same part.
-    """
-    part = float(left.square().mean().sqrt() / given.square().mean().sqrt())
-    return part if 0 < part < 1 else 1.0
-
-
 def interval_of(
     image: Float[Tensor, "y x"],
     errors: Float[Tensor, "members y x"],
     *,
     level: float,
-    part: float = 1.0,
 ) -> Interval:
     """Return the interval about an image, from the errors of members that are errors like its own.
 
@@ -104,14 +88,12 @@ def interval_of(
         1/mm; of two members or more.
     level : float
         The part of the cells to cover, in (0, 1).
-    part : float
-        The errors are that part of what is to be expected; see `shrinkage`.
     """
     squares = errors.square()
     total, count = squares.sum(0), len(errors)
     others = _smoothed((total - squares).clamp(min=0) / (count - 1)).sqrt()
     ratios = torch.where(errors == 0, 0.0, errors.abs() / others).flatten()
-    std = _smoothed(total[None] / count)[0].sqrt() / part
+    std = _smoothed(total[None] / count)[0].sqrt()
     reach = _quantiles(ratios, (level,))[0] * std
     factors = tuple(zip(LEVELS, _quantiles(ratios, LEVELS), strict=True))
     return Interval(std, (image - reach).clamp(min=0), image + reach, level, factors, count)

@@ -20,7 +20,7 @@ from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
 from ctinr.recon.fit import MUON_ADAM, fit_steps
 from ctinr.recon.inr import Field, fitted_field
-from ctinr.recon.interval import Interval, interval_of, resampled, shrinkage
+from ctinr.recon.interval import Interval, interval_of, resampled
 from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import Recipe, refit_rounds
 from ctinr.recon.run import Observer, Reconstruction, Step, run
@@ -108,16 +108,14 @@ def with_interval(
         return result
     A, image = task.whole.A, result.image / task.scale
     projection = A(image)
-    residual = task.whole.y - projection
-    data = resampled(projection, residual, members, seed=seed)
+    data = resampled(projection, task.whole.y - projection, members, seed=seed)
     ensemble = Ensemble([field.network] * members)
     ended = _fit_members(ensemble, field, Problem(A, data), observers)
     interval: Interval | None = None
     if ended == "iterations":
         images = render_grid(ensemble, A.domain).clamp(min=0)
-        part = shrinkage(data - A(images), residual)
         errors = task.scale * (images - image)
-        interval = interval_of(result.image, errors, level=level, part=part)
+        interval = interval_of(result.image, errors, level=level)
     found = {"members": members, "level": level, "stopped_by": ended}
     return replace(
         result,

@@ -13,7 +13,7 @@ from ctinr.networks import BWReLU, Ensemble
 from ctinr.projectors import Projector
 from ctinr.recon.fit import fit_steps
 from ctinr.recon.inr import fitted_field, inr
-from ctinr.recon.interval import interval_of, resampled, shrinkage
+from ctinr.recon.interval import interval_of, resampled
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
@@ -131,17 +131,6 @@ def test_errors_of_one_size_are_covered_at_every_level(members):
         assert float(covered) == pytest.approx(level, abs=0.03)
     # Two know little: their own errors must not be part of what they are compared with.
     assert dict(interval.factors)[0.99] > {2: 2.8, 8: 2.6}[members]
-
-
-def test_what_fits_leave_of_the_noise_widens_the_interval():
-    given = torch.randn(8, 9, generator=seeded(0))
-    assert shrinkage(0.5 * given, given) == pytest.approx(0.5)
-    # More than all of it is a fit that has not explained its data; none is data without noise.
-    assert shrinkage(2 * given, given) == 1.0 == shrinkage(0 * given, 0 * given)
-    errors = torch.rand(3, 8, 9, generator=seeded(1))
-    whole, half = (interval_of(given, errors, level=0.5, part=part) for part in (1.0, 0.5))
-    torch.testing.assert_close(half.std, 2 * whole.std)
-    assert half.factors == whole.factors
 
 
 def test_where_all_members_agree_the_interval_is_a_point():
