@@ -67,7 +67,7 @@ def compare(
     begun = time.perf_counter()
     require_truth(scan, oracle=any(job.oracle for job in jobs))
     if not any(job.method.name == "inr" for job in jobs):
-        for name in ("ensemble", "checkpoint"):
+        for name in ("ensemble", "checkpoint", "memory_budget"):
             rule, given = "be left out unless the method is inr", getattr(settings.options, name)
             checks.require(given is None, name, rule, str(given))
     remedy = "One is withheld to choose parameters, and two are the least to reconstruct from."

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.batch.budget import parse_bytes
 from ctinr.data import Checkpoint
 from ctinr.geometry import Beam, ConeBeam, PlanarBeam
 from ctinr.networks import Family, families
@@ -94,6 +95,7 @@ def _tv(task: Task) -> Reconstruction:
 
 def _inr(task: Task) -> Reconstruction:
     name, options = task.options.family, task.options
+    budget = options.memory_budget
     field = fitted_field(
         task.A,
         task.y,
@@ -103,6 +105,8 @@ def _inr(task: Task) -> Reconstruction:
         seed=task.seed,
         observers=task.observers,
         checkpoint=None if options.checkpoint is None else Checkpoint(options.checkpoint),
+        memory_budget=None if budget is None else parse_bytes(budget),
+        members=options.ensemble or 1,
     )
     result = field.result
     if options.ensemble is not None:

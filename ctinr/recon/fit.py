@@ -32,6 +32,7 @@ from ctinr.recon.checkpoints import (
     spelled,
 )
 from ctinr.recon.last_good import LastGood
+from ctinr.recon.needs import POINTS_AT_ONCE, points_at_once
 from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
 from ctinr.recon.penalties import Penalty
 from ctinr.recon.run import BECAME, Diverged, Observer, Reconstruction, Step, run
@@ -125,6 +126,7 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     precision: Precision = "auto",
     observers: Sequence[Observer] = (),
     checkpoint: Store | None = None,
+    memory_budget: int | None = None,
 ) -> Reconstruction:
     """Fit a network to observations of the image that it draws on a grid; changes the network.
 
@@ -155,6 +157,9 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
         Where the state of the fit is kept now and then. What a run that was ended early left there
         is gone on from: the network is given its parameters, and image and losses are, to the bit,
         those of a run that was not ended, on the same machine with as many threads.
+    memory_budget : int, optional
+        What the fit may take beside the program itself, bytes: activations are held of as many
+        points as that is enough for. The result is the same, but for rounding.
 
     Returns
     -------
@@ -168,36 +173,45 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     FloatingPointError
         If the first loss is not finite.
     ValueError
-        If the checkpoint is of other data, settings or layout of the network.
+        If the checkpoint is of other data, settings or layout of the network, or the memory is too
+        little; the message says how much is needed.
     """
     several = (observations,) if isinstance(observations, Observation) else tuple(observations)
     used = apply_precision(network, precision)
-    stages = (Stage(grid, several, iterations, penalty, schedule),)
+    largest = max((tuple(each.data.shape) for each in several), key=math.prod, default=())
+    points = points_at_once(network, grid.shape, largest, memory_budget=memory_budget)
+    stages = (Stage(grid, several, iterations, penalty, schedule, points),)
     last_good = LastGood(network)
     keeper = Keeper(checkpoint, _settings(network, stages[0], optimizer, used))
     steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     own = {"method": "fit", "parameters": parameters, "earlier": keeper.losses}
     result = run(steps, iterations, observers, **own)
-    result = with_last_image(result, network, grid=grid, last_good=last_good)
+    result = with_last_image(result, network, grid=grid, last_good=last_good, points_at_once=points)
     keeper.finish(result)
     return replace(result, record=MappingProxyType(norm_record(network)))
 
 
 def with_last_image(
-    result: Reconstruction, network: nn.Module, *, grid: Grid, last_good: LastGood
+    result: Reconstruction,
+    network: nn.Module,
+    *,
+    grid: Grid,
+    last_good: LastGood,
+    points_at_once: int = POINTS_AT_ONCE,
 ) -> Reconstruction:
     """Return the result of a run with the image after the last update, if that is finite.
 
     If it is not, the network gets back the parameters from before that update.
     """
-    image = render_grid(network, grid)
+    image = render_grid(network, grid, points_at_once=points_at_once)
     if bool(image.isfinite().all()):
         return replace(result, image=image)
     last_good.restore()
     value = "nan" if bool(image.isnan().any()) else "inf"
     reason = f"image{BECAME}{value} after iteration {result.iterations}"
-    return replace(result, image=render_grid(network, grid), stopped_by=reason)
+    image = render_grid(network, grid, points_at_once=points_at_once)
+    return replace(result, image=image, stopped_by=reason)
 
 
 def norm_record(network: nn.Module) -> dict[str, float | list[float]]:

@@ -37,6 +37,7 @@ from ctinr.recon.fit import (
 from ctinr.recon.judge import Judge
 from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
+from ctinr.recon.needs import points_at_once
 from ctinr.recon.problem import check_data, slice_of
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
@@ -59,6 +60,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     seed: int = 0,
     observers: Sequence[Observer] = (),
     checkpoint: Store | None = None,
+    memory_budget: int | None = None,
 ) -> Reconstruction:
     """Reconstruct an image by fitting a coordinate network to a sinogram.
 
@@ -82,6 +84,9 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         Where the state of the fit is kept now and then, with the choice. What a run that was ended
         early left there is gone on from; the result is, to the bit, that of a run that was not
         ended, on the same machine with as many threads. Trials that were ended begin anew.
+    memory_budget : int, optional
+        What the reconstruction may take beside the program itself, bytes. Activations are held of
+        as many points as that is enough for; the result is the same, but for rounding.
 
     Returns
     -------
@@ -93,8 +98,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     Raises
     ------
     ValueError
-        If the data hold NaN or do not fit the operator, or the checkpoint is of other data or
-        settings.
+        If the data hold NaN or do not fit the operator, the checkpoint is of other data or
+        settings, or the memory is too little; the message says how much is needed.
     FloatingPointError
         If the fit diverges in its first step. Later on it ends with the last good network, and
         `stopped_by` says so.
@@ -105,7 +110,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     doi:10.48550/arXiv.2504.13390 (ramp-filtered loss).
     """
     given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
-    field = fitted_field(A, y, observers=observers, checkpoint=checkpoint, **given)
+    kept = {"checkpoint": checkpoint, "memory_budget": memory_budget}
+    field = fitted_field(A, y, observers=observers, **kept, **given)
     field.keeper.finish(field.result)
     return field.result
 
@@ -126,6 +132,8 @@ class Field:
         What `inr` returns.
     keeper : Keeper
         What keeps the states of the fit; to be told when all is over.
+    memory_budget : int or None
+        What all may take, bytes.
     """
 
     network: CoordinateNetwork
@@ -134,6 +142,7 @@ class Field:
     recipe: Recipe
     result: Reconstruction
     keeper: Keeper
+    memory_budget: int | None
 
 
 def fitted_field(  # noqa: PLR0913 - as for `inr`
@@ -146,8 +155,13 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     seed: int = 0,
     observers: Sequence[Observer] = (),
     checkpoint: Store | None = None,
+    memory_budget: int | None = None,
+    members: int = 1,
 ) -> Field:
-    """Do as `inr` does, and return the network as well, for whoever goes on with it."""
+    """Do as `inr` does, and return the network as well, for whoever goes on with it.
+
+    So many `members` as will go on together shall find room in the memory.
+    """
     begun = time.perf_counter()
     slice_of(A)
     check_data(A, y)
@@ -156,12 +170,16 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     split = split or split_views(A.geometry, seed=seed)
     family = family or DEFAULT_FAMILY
     keeper = Keeper(checkpoint, _settings(Problem(A, y), family, recipe, split, seed))
+    network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
+    precision = apply_precision(network, recipe.precision)
+    points, _ = (
+        points_at_once(network, A.domain.shape, y.shape, memory_budget=memory_budget, members=count)
+        for count in (1, members)
+    )
     task = Task.of(Problem(A, y), split, observers)
     trial = _trial_of(task, recipe, keeper)
     used = recipe.decided(trial.step, trial.choice.value, family)
-    network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
-    precision = apply_precision(network, used.precision)
-    result, error = fit_network(network, task, used, trial, keeper=keeper)
+    result, error = fit_network(network, task, used, trial, keeper=keeper, points=points)
     record = {
         "choice": trial.choice.to_dict(),
         "withheld_error": error if math.isfinite(error) else trial.choice.error,
@@ -176,11 +194,17 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         parameters=MappingProxyType({**given, "precision_used": precision}),
         record=MappingProxyType(record),
     )
-    return Field(network, task, trial, used, result, keeper)
+    return Field(network, task, trial, used, result, keeper, memory_budget)
 
 
 def fit_network(
-    network: CoordinateNetwork, task: Task, recipe: Recipe, trial: Trial, *, keeper: Keeper
+    network: CoordinateNetwork,
+    task: Task,
+    recipe: Recipe,
+    trial: Trial,
+    *,
+    keeper: Keeper,
+    points: int,
 ) -> tuple[Reconstruction, float]:
     """Return a fit that has seen all views, and its error on some before it had seen those.
 
@@ -197,6 +221,7 @@ def fit_network(
             blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
             refit_rounds(recipe, task.whole.A.domain, whole, enough=judge.decides),
         ]
+    stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
     steps = fit_steps(
         network, stages, optimizer=optimizer, last_good=last_good, keeper=None if hurry else keeper
@@ -205,7 +230,8 @@ def fit_network(
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     iterations = sum(stage.iterations for stage in stages)
     result = run(shown, iterations, watchers, earlier=keeper.losses)
-    result = with_last_image(result, network, grid=grid, last_good=last_good)
+    held = {"last_good": last_good, "points_at_once": points}
+    result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
     image = physical(result.image, task.scale)
     return replace(result, image=image, stopped_by=stopped_by), judge.error

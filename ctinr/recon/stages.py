@@ -15,15 +15,9 @@ from torch.utils.checkpoint import checkpoint
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.operators import Observation
+from ctinr.recon.needs import LEAST_CELLS, PART, POINTS_AT_ONCE, POINTS_OF_IMAGE
 from ctinr.recon.optimizers import Schedule
 from ctinr.recon.penalties import Penalty
-
-# Points whose activations are held at once, about 3 GB at a width of 256. More are taken in parts,
-# of which the backward pass computes the activations again.
-POINTS_AT_ONCE = 1 << 18
-
-# Steps on fewer cells than this cost hardly less, and their noise is large.
-LEAST_CELLS = 2048
 
 
 class Evaluator(Protocol):
@@ -63,6 +57,8 @@ class Stage:
     schedule : callable, optional
         From the progress through this stage, in [0, 1), to the factor on the learning rates;
         constant if None.
+    points_at_once : int
+        Whose activations are held at once.
     """
 
     grid: Grid
@@ -70,8 +66,10 @@ class Stage:
     iterations: int
     penalty: Penalty | None = None
     schedule: Schedule | None = None
+    points_at_once: int = POINTS_AT_ONCE
 
     def __post_init__(self) -> None:
+        checks.count(self.points_at_once, "points_at_once")
         checks.count(self.iterations, "iterations")
         checks.require(len(self.observations) > 0, "observations", "not be empty", "none")
         for observation in self.observations:
@@ -94,7 +92,7 @@ class _WholeImages:
 
     def __call__(self, done: int) -> tuple[Tensor, Tensor]:
         stage, network = self._stage, self._network
-        image = render(network, self._points)
+        image = render(network, self._points, points_at_once=stage.points_at_once)
         losses = [observation.loss(image) for observation in stage.observations]
         if stage.penalty is not None:
             losses.append(stage.penalty(image, grid=stage.grid, network=network))
@@ -135,6 +133,8 @@ class Splitting:
         As for `Stage`.
     enough : callable, optional
         Shown the image of every round, before its data step; the stage ends when it says so.
+    points_at_once : int
+        As for `Stage`.
 
     References
     ----------
@@ -147,13 +147,15 @@ class Splitting:
     data_step: Callable[[Tensor], Tensor]
     rounds: int
     steps: int = 20
-    part: float = 1 / 16
+    part: float = PART
     inertia: float = 0.9
     seed: int = 0
     schedule: Schedule | None = None
     enough: Enough | None = None
+    points_at_once: int = POINTS_AT_ONCE
 
     def __post_init__(self) -> None:
+        checks.count(self.points_at_once, "points_at_once")
         checks.count(self.rounds, "rounds")
         checks.count(self.steps, "steps")
         checks.fraction(self.part, "part")
@@ -186,15 +188,19 @@ class _Rounds:
         stage, points = self._stage, self._points
         _approach(self._mean, self._network, 1 - stage.inertia)
         if done % stage.steps == 0:
-            self._image = render_grid(self._mean, stage.grid)
+            self._image = self._render(stage.grid)
             if stage.enough is not None and stage.enough(self._image):
                 return None
             self._target = stage.data_step(self._image)
         drawn = torch.randint(len(points), (self._size,), generator=self._generator)
         drawn = drawn.to(points.device)
         cells = self._target.flatten(-len(stage.grid.shape))
-        difference = render(self._network, points[drawn]) - cells[..., drawn]
+        values = render(self._network, points[drawn], points_at_once=stage.points_at_once)
+        difference = values - cells[..., drawn]
         return difference.square().mean(), self._image
+
+    def _render(self, grid: Grid) -> Tensor:
+        return render_grid(self._mean, grid, points_at_once=self._stage.points_at_once)
 
     def state(self) -> dict[str, Any]:
         images = {"image": self._image, "target": self._target}
@@ -215,26 +221,40 @@ def _approach(mean: nn.Module, network: nn.Module, part: float) -> None:
         kept.lerp_(new, part)
 
 
-def render(network: nn.Module, points: Float[Tensor, "*points axes"]) -> Tensor:
+def render(
+    network: nn.Module,
+    points: Float[Tensor, "*points axes"],
+    *,
+    points_at_once: int = POINTS_AT_ONCE,
+) -> Tensor:
     """Return the network's image on some points: channels, if several, come first.
 
     Memory is bounded whatever the number of points, at the price of a third more work beyond
-    `POINTS_AT_ONCE`; values and gradients are the same.
+    `points_at_once`; values and gradients are the same.
     """
-    values = _in_parts(network, points.flatten(0, -2)).unflatten(0, points.shape[:-1])
+    values = _in_parts(network, points.flatten(0, -2), points_at_once).unflatten(
+        0, points.shape[:-1]
+    )
     return values.squeeze(-1) if values.shape[-1] == 1 else values.movedim(-1, 0)
 
 
-def _in_parts(network: nn.Module, points: Float[Tensor, "point axes"]) -> Tensor:
+def _in_parts(
+    network: nn.Module, points: Float[Tensor, "point axes"], points_at_once: int
+) -> Tensor:
     """Return the values (point, channels), holding the activations of few points at a time."""
-    if len(points) <= POINTS_AT_ONCE:
+    if len(points) <= points_at_once:
         return network(points)
-    parts = points.split(POINTS_AT_ONCE)
+    parts = points.split(points_at_once)
     return torch.cat([checkpoint(network, part, use_reentrant=False) for part in parts])
 
 
-def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = 1 << 15) -> Tensor:
-    """Return the network's image on a grid, in pieces that bound the memory; no gradient."""
+def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = POINTS_OF_IMAGE) -> Tensor:
+    """Return the network's image on a grid, in pieces that bound the memory; no gradient.
+
+    More than `POINTS_OF_IMAGE` at once are no faster, and are not taken; each point counts for
+    every member of an ensemble.
+    """
+    points_at_once = min(points_at_once, max(1, POINTS_OF_IMAGE // getattr(network, "size", 1)))
     parameter = next(network.parameters())
     points = grid.coordinates(parameter.device, parameter.dtype)
     with torch.no_grad():

@@ -20,12 +20,13 @@ from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
 from ctinr.recon.fit import MUON_ADAM, fit_steps
 from ctinr.recon.inr import Field, fitted_field
-from ctinr.recon.interval import Interval, interval_of, resampled
+from ctinr.recon.interval import Interval, inflation, interval_of, resampled
 from ctinr.recon.levels import Problem
+from ctinr.recon.needs import points_at_once
 from ctinr.recon.recipe import Recipe, refit_rounds
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
-from ctinr.recon.stages import render_grid
+from ctinr.recon.stages import Splitting, render_grid
 from ctinr.recon.trials import physical
 
 MEMBERS, LEVEL = 8, 0.9
@@ -43,6 +44,7 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     seed: int = 0,
     observers: Sequence[Observer] = (),
     checkpoint: Store | None = None,
+    memory_budget: int | None = None,
 ) -> Reconstruction:
     """Reconstruct as `inr` does, and tell how far each value may be off, without the truth.
 
@@ -59,6 +61,8 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
         ensemble is the mean of its members.
     checkpoint : Checkpoint, optional
         As for `inr`; the ensemble, if it was ended, begins anew.
+    memory_budget : int, optional
+        As for `inr`, for all members together.
 
     Returns
     -------
@@ -77,8 +81,9 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     member in turn, as in conformal prediction: Lei et al. 2018, doi:10.1080/01621459.2017.1307116.
     """
     check_ensemble(members, level)
-    given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
-    field = fitted_field(A, y, observers=observers, checkpoint=checkpoint, **given)
+    given: dict[str, Any] = {"family": family, "recipe": recipe, "split": split, "seed": seed}
+    given |= {"checkpoint": checkpoint, "memory_budget": memory_budget, "members": members}
+    field = fitted_field(A, y, observers=observers, **given)
     result = with_interval(field, members=members, level=level, seed=seed, observers=observers)
     field.keeper.finish(result)
     return result
@@ -108,15 +113,26 @@ def with_interval(
         return result
     A, image = task.whole.A, result.image / task.scale
     projection = A(image)
-    data = resampled(projection, task.whole.y - projection, members, seed=seed)
+    residual = task.whole.y - projection
+    data = resampled(projection, residual, members, seed=seed)
     ensemble = Ensemble([field.network] * members)
-    ended = _fit_members(ensemble, field, Problem(A, data), observers)
+    shapes = A.domain.shape, task.whole.y.shape
+    points = points_at_once(
+        field.network, *shapes, memory_budget=field.memory_budget, members=members
+    )
+    stage = _members_stage(field, Problem(A, data), points)
+    steps = _means(
+        fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM), task.scale
+    )
+    ended = _ended(steps, stage.iterations, observers)
     interval: Interval | None = None
-    if ended == "iterations":
-        images = render_grid(ensemble, A.domain).clamp(min=0)
-        errors = task.scale * (images - image)
-        interval = interval_of(result.image, errors, level=level)
     found = {"members": members, "level": level, "stopped_by": ended}
+    if ended == "iterations":
+        images = render_grid(ensemble, A.domain, points_at_once=points).clamp(min=0)
+        errors = task.scale * (images - image)
+        larger = inflation(data - A(images), residual)
+        interval = interval_of(result.image, errors, level=level, inflation=larger)
+        found["inflation"] = larger
     return replace(
         result,
         interval=interval,
@@ -126,17 +142,18 @@ def with_interval(
     )
 
 
-def _fit_members(
-    ensemble: Ensemble, field: Field, problem: Problem, observers: Sequence[Observer]
-) -> str:
-    """Take all members to their data, and say why that ended."""
+def _members_stage(field: Field, problem: Problem, points: int) -> Splitting:
+    """Return the rounds of all members, each on its data."""
     task: Any = field.task
     step: Any = field.trial.steps(task)[1]
-    better = replace(step, problem=problem)
-    stage = refit_rounds(field.recipe, problem.A.domain, better)
-    steps = fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM)
+    stage = refit_rounds(field.recipe, problem.A.domain, replace(step, problem=problem))
+    return replace(stage, points_at_once=points)
+
+
+def _ended(steps: Iterator[Step], iterations: int, observers: Sequence[Observer]) -> str:
+    """Take all steps, and say why that ended."""
     try:
-        return run(_means(steps, task.scale), stage.iterations, observers).stopped_by
+        return run(steps, iterations, observers).stopped_by
     except KeyboardInterrupt:
         return "interrupted"
     except FloatingPointError as error:
