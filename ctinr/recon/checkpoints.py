@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ctinr import checks
 from ctinr.operators import LinearOperator
 from ctinr.recon.last_good import LastGood
-from ctinr.recon.run import Reconstruction
+from ctinr.recon.run import Observer, Reconstruction, Step
 
 # How runs end that are over: nobody wishes to go on with them.
 OVER = ("iterations", "converged")
@@ -48,6 +48,27 @@ class Store(Protocol):
     def remove(self) -> None:
         """Forget what was saved."""
         ...
+
+
+class Attentive:
+    """An observer in place of another one, which remembers whether that has ended a run."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer, self.has_ended = observer, False
+
+    def begin(self, iterations: int) -> None:
+        """Pass it on."""
+        self._observer.begin(iterations)
+
+    def observe(self, step: Step) -> str | None:
+        """Pass it on, and remember an answer."""
+        reason = self._observer.observe(step)
+        self.has_ended = self.has_ended or bool(reason)
+        return reason
+
+    def end(self) -> None:
+        """Pass it on."""
+        self._observer.end()
 
 
 class Keeper:

@@ -26,7 +26,7 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
-from ctinr.recon.checkpoints import Keeper, Store, described, fingerprint, spelled
+from ctinr.recon.checkpoints import Attentive, Keeper, Store, described, fingerprint, spelled
 from ctinr.recon.fit import (
     MUON_ADAM,
     apply_precision,
@@ -176,8 +176,8 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         points_at_once(network, A.domain.shape, y.shape, memory_budget=memory_budget, members=count)
         for count in (1, members)
     )
-    task = Task.of(Problem(A, y), split, observers)
-    trial = _trial_of(task, recipe, keeper)
+    task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
+    trial, keeper = _trial_of(task, recipe, keeper)
     used = recipe.decided(trial.step, trial.choice.value, family)
     result, error = fit_network(network, task, used, trial, keeper=keeper, points=points)
     record = {
@@ -223,9 +223,7 @@ def fit_network(
         ]
     stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
-    steps = fit_steps(
-        network, stages, optimizer=optimizer, last_good=last_good, keeper=None if hurry else keeper
-    )
+    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
     grid, watchers = task.whole.A.domain, () if hurry else task.observers
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     iterations = sum(stage.iterations for stage in stages)
@@ -237,19 +235,25 @@ def fit_network(
     return replace(result, image=image, stopped_by=stopped_by), judge.error
 
 
-def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> Trial:
-    """Return the best trial, or that of an earlier run; one that was cut short is not kept."""
+def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:
+    """Return the best trial, or that of an earlier run, and what keeps the fit that follows.
+
+    Nothing does after trials that were cut short: whole ones might have chosen another fit.
+    """
     found = keeper.found.get("trial")
     if found is None:
         trial = best_trial(task, recipe)
     else:
         image, choice = found["image"].to(task.start), Choice(**found["choice"])
         trial = Trial(**{**found, "image": image, "choice": choice})
-    if not trial.choice.interrupted:
-        kept = {each.name: getattr(trial, each.name) for each in fields(trial)}
-        keeper.add(trial=lambda: {**kept, "choice": asdict(trial.choice)})
-        keeper.offer(dict)
-    return trial
+    if trial.choice.interrupted or any(
+        getattr(each, "has_ended", False) for each in task.observers
+    ):
+        return trial, Keeper(None, {})
+    kept = {each.name: getattr(trial, each.name) for each in fields(trial)}
+    keeper.add(trial=lambda: {**kept, "choice": asdict(trial.choice)})
+    keeper.offer(dict)
+    return trial, keeper
 
 
 def _settings(

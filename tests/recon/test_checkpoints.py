@@ -136,6 +136,20 @@ def test_an_ensemble_that_is_ended_keeps_the_fit(expected):
     assert watcher.seen == [ALL]
 
 
+class Answers(Watcher):
+    """Ends every run after its first step, as a budget for each run does."""
+
+    def observe(self, step):
+        return "time budget"
+
+
+def test_a_fit_after_trials_that_were_cut_short_is_not_kept():
+    A, y = scan()
+    store, given = Memory(), {"family": FAMILY, "recipe": TINY}
+    result = inr(A, y, **given, checkpoint=store, observers=[Answers()])
+    assert result.stopped_by == "time budget" and store.saved == 0
+
+
 def test_trials_that_are_ended_are_not_kept():
     A, y = scan()
     store = Memory()
