@@ -27,20 +27,25 @@ def command(config_type: Any, main: Callable[[Any], int | None]) -> None:
 
 def leave(main: Callable[[], int | None]) -> None:
     """Run `main` and leave with its exit code; being told to end is an interrupt like Ctrl-C."""
-    from ctinr.recon.allocation import keep_freed_memory
-
-    keep_freed_memory()
     with interruptible():
         code = guarded(main)
     sys.exit(code)
 
 
 def parsed(config_type: Any, *, name: str, description: str | None = None) -> Any:
-    """Return the config that the command line asks for, or leave with help or a complaint."""
+    """Return the config that the command line asks for, or leave with help or a complaint.
+
+    With a config memory is set up for the work that follows.
+    """
     from tyro import cli, conf
 
     markers = (conf.FlagCreatePairsOff, conf.DisallowNone)
-    return cli(config_type, prog=name, description=description, config=markers)
+    config = cli(config_type, prog=name, description=description, config=markers)
+    # Only now: it loads torch, which whoever asks for help need not wait for.
+    from ctinr.recon.allocation import keep_freed_memory
+
+    keep_freed_memory()
+    return config
 
 
 def guarded(main: Callable[..., int | None], *configs: Any) -> int:

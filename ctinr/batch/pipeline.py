@@ -11,6 +11,9 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 # How often a thread that waits looks whether it is still wanted, seconds.
 GLANCE = 0.1
+# Ends the line of items to be written: nothing that an item could be, or the thread would end early
+# and leave those who wait for a place waiting for ever.
+_END = object()
 
 
 class ReadAhead(Generic[Item]):
@@ -83,7 +86,7 @@ class WriteBehind(Generic[Item]):
 
     def __init__(self, write: Callable[[Item], None], waiting: int) -> None:
         self._write = write
-        self._line: queue.Queue[Item | None] = queue.Queue(maxsize=waiting)
+        self._line: queue.Queue[Any] = queue.Queue(maxsize=waiting)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="ctinr-writer")
 
@@ -92,7 +95,7 @@ class WriteBehind(Generic[Item]):
         return self
 
     def __exit__(self, kind: Any, *reason: Any) -> None:
-        self._line.put(None)
+        self._line.put(_END)
         self._thread.join()
         if kind is None:
             self._check()
@@ -107,7 +110,7 @@ class WriteBehind(Generic[Item]):
             raise self._error
 
     def _work(self) -> None:
-        while (item := self._line.get()) is not None:
+        while (item := self._line.get()) is not _END:
             if self._error is None:
                 try:
                     self._write(item)

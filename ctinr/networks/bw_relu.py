@@ -42,11 +42,14 @@ class BWReLU(Family):
     init
         ``"spread"``: the weights and biases of hidden layers keep the spread of the wavelets'
         arguments the same in all of them, whatever the scale (docs/networks.md derives it).
+        ``"flat"``: the same, and the output layer is zero: the network begins as zero everywhere,
+        and shows no detail of its random features that the data did not ask for.
         ``"torch"``: uniform on [-1, 1] / sqrt(inputs) of the layer, as torch.nn.Linear does and as
         the paper's code has it; small scales then fade from layer to layer.
     spread
-        For ``init="spread"``: the standard deviation over the points that the arguments of hidden
-        wavelets start with. From 0.17 on, each layer begins with finer details than the one before.
+        Not for ``init="torch"``: the standard deviation over the points that the arguments of
+        hidden wavelets start with. From 0.17 on, each layer begins with finer details than the one
+        before.
     kernel
         The engine of the wavelet (see `wavelet`).
 
@@ -69,7 +72,7 @@ class BWReLU(Family):
     learned_scale: bool = False
     linear_layers: bool = False
     skip: bool = False
-    init: Literal["spread", "torch"] = "spread"
+    init: Literal["spread", "flat", "torch"] = "spread"
     spread: float = 0.3
     kernel: KernelName = "auto"
 
@@ -82,7 +85,7 @@ class BWReLU(Family):
             checks.positive(scale, "scale")
         for name in ("learned_scale", "linear_layers", "skip"):
             checks.one_of(getattr(self, name), name, (False, True))
-        checks.one_of(self.init, "init", ("spread", "torch"))
+        checks.one_of(self.init, "init", ("spread", "flat", "torch"))
         checks.positive(self.spread, "spread")
         checks.one_of(self.kernel, "kernel", ("auto", *(row.name for row in KERNELS)))
 
@@ -103,8 +106,10 @@ class BWReLU(Family):
             body.append(Wavelet(scale, learned=self.learned_scale, kernel=self.kernel))
         output = Linear(self.width, channels, generator=generator)
         skip = Linear(axes, channels, generator=generator) if self.skip else None
-        if self.init == "spread":
+        if self.init != "torch":
             self._start(body, generator)
+        if self.init == "flat":
+            initial.start_at_zero(output)
         return CoordinateNetwork(nn.Sequential(*body), output=output, skip=skip)
 
     def _start(self, body: list[nn.Module], generator: torch.Generator | None) -> None:

@@ -108,6 +108,18 @@ def start_linear(layer: Linear, *, generator: torch.Generator | None) -> None:
     layer.bias.zero_()
 
 
+@torch.no_grad()
+def start_at_zero(layer: Linear) -> None:
+    """Set an output layer so that the network is zero everywhere.
+
+    The first step then moves this layer alone, along what the features have in common with the
+    data; the hidden layers follow in proportion to it. Nothing is left of a random start that
+    the data do not see.
+    """
+    layer.weight.zero_()
+    layer.bias.zero_()
+
+
 def _spread_biases(
     layer: Linear, reach: Tensor, *, scale: float, generator: torch.Generator | None
 ) -> None:

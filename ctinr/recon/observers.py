@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +105,39 @@ class Curve(Watcher):
         return None
 
 
-class WithheldError(Curve):
+class Patient(Curve):
+    """A curve that stops the run when its least value is too many steps ago.
+
+    Parameters
+    ----------
+    measure, every
+        As for `Curve`.
+    reason : str
+        What the run says it was stopped by.
+    patience : int or None
+        The number of those steps; None never stops.
+    """
+
+    def __init__(
+        self, measure: Callable[[Step], float], every: int, *, reason: str, patience: int | None
+    ) -> None:
+        super().__init__(measure, checks.count(every, "every"))
+        self._reason = reason
+        self._patience = math.inf if patience is None else checks.count(patience, "patience")
+
+    @property
+    def best(self) -> int:
+        """The index of the step with the least value so far."""
+        return self.indices[min(range(len(self.values)), key=self.values.__getitem__)]
+
+    def observe(self, step: Step) -> str | None:
+        """Measure, and stop when nothing has improved for too long."""
+        super().observe(step)
+        late = len(self.values) > 0 and step.index - self.best >= self._patience
+        return self._reason if late else None
+
+
+class WithheldError(Patient):
     """Record the relative error on rays that the method does not see, and stop when it rises.
 
     Parameters
@@ -127,20 +160,8 @@ class WithheldError(Curve):
         patience: int | None = None,
         every: int = 1,
     ) -> None:
-        super().__init__(self._error, every)
-        self._operator, self._data, self._patience = operator, data, patience
-
-    @property
-    def best(self) -> int:
-        """The index of the step with the smallest error so far."""
-        return self.indices[min(range(len(self.values)), key=self.values.__getitem__)]
-
-    def observe(self, step: Step) -> str | None:
-        """Measure, and stop when nothing has improved for too long."""
-        super().observe(step)
-        if self._patience is None or not self.values:
-            return None
-        return "withheld error" if step.index - self.best >= self._patience else None
+        super().__init__(self._error, every, reason="withheld error", patience=patience)
+        self._operator, self._data = operator, data
 
     def _error(self, step: Step) -> float:
         return relative_error(self._operator, step.image, self._data)

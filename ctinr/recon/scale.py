@@ -22,6 +22,7 @@ from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, cosine
 from ctinr.recon.run import Observer, Step
 
 SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)
+REACHED = "misfit of all networks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +97,11 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
     seeds : sequence of int
         Of the initial values; norms are averaged over them.
     iterations : int
-        Steps of the fit.
+        Steps of the fit, at most.
     misfit : float, optional
         The relative residual, ‖weight(A f - y)‖ / ‖weight y‖, at which norms are compared: the
-        level of the noise where it is known. If None, the least that all networks have reached.
+        level of the noise where it is known. The fit ends when all networks have had it. If None,
+        the least that all of them reach.
     optimizer : callable, optional
         From the ensemble to its optimisers; if None, Muon and Adam at the rates of the family.
     schedule : callable
@@ -131,7 +133,7 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
     if misfit is not None:
         checks.positive(misfit, "misfit")
     networks = _ensemble(family, scales, seeds, axes=len(grid.shape))
-    ledger = _Ledger(networks, several, checks.count(every, "every"))
+    ledger = _Ledger(networks, several, checks.count(every, "every"), misfit)
     optimizer = optimizer or MuonAdam.of(family)
     given = {"grid": grid, "iterations": iterations, "schedule": schedule}
     result = fit(networks, several, **given, optimizer=optimizer, observers=(ledger, *observers))
@@ -155,14 +157,19 @@ def select_scale(  # noqa: PLR0913 - every part of a fit can be exchanged
 
 @dataclass(eq=False)
 class _Ledger(Watcher):
-    """Writes down misfits and norms of the same moment: norms just before the step that is seen."""
+    """Writes down misfits and norms of the same moment: norms just before the step that is seen.
+
+    It ends a fit in which every network has had the misfit that is asked for.
+    """
 
     networks: Ensemble
     observations: tuple[Observation, ...]
     every: int
+    misfit: float | None
     misfits: list[Tensor] = field(default_factory=list)
     norms: list[Tensor] = field(default_factory=list)
     whole: Tensor | None = None
+    least: Tensor = field(default_factory=lambda: torch.tensor(math.inf))
 
     def begin(self, iterations: int) -> None:
         """Write down the norms at the start."""
@@ -172,6 +179,9 @@ class _Ledger(Watcher):
         """Write down the misfits of the image, or the norms that belong to the next one."""
         if (step.index - 1) % self.every == 0:
             self.misfits.append(self._misfits(step.image))
+            self.least = torch.minimum(self.least, self.misfits[-1])
+            if self.misfit is not None and bool((self.least <= self.misfit).all()):
+                return REACHED
         if step.index % self.every == 0:
             self.norms.append(self._norms())
         return None

@@ -1,11 +1,11 @@
 """Figure 3: of univariate interpolants at several scales, the one of least norm errs least.
 
 For each of three functions, and each seed, networks of five scales are fitted together to samples
-at random places of [-1, 1] and at its ends, several networks of each scale. The table says which
-scale had the least variation norm when the residual first was 1 % of the data, and which had the
-least error then where nothing was sampled, both on average over the starts. With --protocol paper
-there is one start and no sample at the ends, networks start as in the code of the paper, and norms
-and errors are those of the last iterates.
+at random places of [-1, 1] and at its ends, several networks of each scale, until all interpolate.
+The table says which scale had the least variation norm when the residual first was 1 % of the data,
+and which had the least error then where nothing was sampled, both on average over the starts. With
+--protocol paper there is one start and no sample at the ends, networks start as in the code of the
+paper, and norms and errors are those after 5000 steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress, 
 from recon_scripts.paper._publishing import Result, add_protocol, options_of, publish
 
 SCALES = (1.0, 2.0, 4.0, 8.0, 16.0)
-POINTS, SAMPLES, WIDTH, STEPS = 400, 20, 100, 5000
+POINTS, SAMPLES, WIDTH = 400, 20, 100
+# Small scales take many steps to a jump, and a network that does not interpolate has no say.
+STEPS = {"standard": 20_000, "paper": 5000}
 # Networks of one scale that are fitted to the same samples: norm and error vary with the start.
 STARTS = 5
 # Steps between two looks.
@@ -91,8 +93,10 @@ def samples(seed: int, *, ends: bool) -> Tensor:
     return mask
 
 
-def fitted(name: str, seed: int, *, width: int, steps: int, paper: bool = False) -> Fits:
-    """Return the fits of a function's samples."""
+def fitted(
+    name: str, seed: int, *, width: int, steps: int, misfit: float | None, paper: bool = False
+) -> Fits:
+    """Return the fits of a function's samples, compared at a misfit or at the least they reach."""
     starts = 1 if paper else STARTS
     grid = Grid((POINTS,), 2 / POINTS)
     truth = FUNCTIONS[name](grid.coordinates()[:, 0])
@@ -106,7 +110,7 @@ def fitted(name: str, seed: int, *, width: int, steps: int, paper: bool = False)
         scales=SCALES,
         seeds=tuple(range(starts * seed, starts * (seed + 1))),
         iterations=steps,
-        misfit=MISFIT if steps == STEPS else None,
+        misfit=misfit,
         optimizer=AdamOnly(5e-3),
         every=EVERY,
         observers=(oracle,),
@@ -161,12 +165,17 @@ def main() -> None:
     parser = options_of(__doc__ or "", seeds=5)
     add_protocol(parser)
     options = parser.parse_args()
-    seeds, width, steps = (1, 8, 30) if options.smoke else (options.seeds, WIDTH, STEPS)
-    figure, rows = blank(LIGHT, width=13, height=3.6), []
     paper = options.protocol == "paper"
+    seeds, width, steps = options.seeds, WIDTH, STEPS[options.protocol]
+    # In the paper norms are those of the end, whatever misfit has been passed on the way.
+    misfit = None if paper or options.smoke else MISFIT
+    if options.smoke:
+        seeds, width, steps = 1, 8, 30
+    figure, rows = blank(LIGHT, width=13, height=3.6), []
     for place, name in enumerate(FUNCTIONS, start=1):
         for seed in range(seeds):
-            fits = fitted(name, seed, width=width, steps=steps, paper=paper)
+            given = {"width": width, "steps": steps, "misfit": misfit, "paper": paper}
+            fits = fitted(name, seed, **given)
             rows.append(row(name, seed, fits))
             if seed == 0:
                 panel(figure, place, name, fits)

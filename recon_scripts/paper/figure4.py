@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ctinr.metrics import psnr
-from ctinr.networks import Family, FourierFeatures, Wire
+from ctinr.networks import BWReLU, Family, FourierFeatures, Wire
 from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
 from ctinr.recon.optimizers import AdamOnly
@@ -50,6 +50,10 @@ from recon_scripts.paper._publishing import (
 from recon_scripts.paper._tomography import SETTINGS, Setting
 
 DEPTH, SCALE, VIEWS, SIZE = 3, 3.0, 100, 256
+# How much larger the scale of BW-ReLU is in each layer than in the one before. At one spread of
+# arguments it does not change what the hidden layers draw at first, but how far a step moves them:
+# Adam moves all weights alike, and with equal scales the output layer runs ahead.
+GROWTH = 3.0
 # The numbers of steps and of neurons.
 SIZES = {"standard": (200, 128), "paper": (10_000, 300)}
 # Learning rates that are tried first, times that of the family, and how often further ones are.
@@ -120,6 +124,8 @@ class Rivals:
 def families(width: int, samples: int, *, as_in_paper: bool) -> dict[str, Family]:
     """Return the contenders at a width, with the paper's hyper-parameters if wished."""
     found = contenders(width, DEPTH, samples, scale=SCALE)
+    scales = tuple(SCALE * GROWTH**layer for layer in range(DEPTH))
+    found["bw-relu"] = BWReLU(width=width, depth=DEPTH, scale=scales, init="flat")
     for name, family in found.items():
         if as_in_paper and isinstance(family, FourierFeatures):
             # The number of views, taken for that of pixels: four octaves, whatever the picture.

@@ -24,6 +24,7 @@ from ctinr.networks import (
     families,
     hidden_matrices,
     other_parameters,
+    variation_norm,
 )
 from ctinr.networks.activations import Gabor, Gaussian, Sine, Wavelet
 
@@ -72,6 +73,21 @@ def test_depth_counts_activated_layers(name: str, depth: int) -> None:
     network = families[name](width=8, depth=depth).build(3)
     activations = (Wavelet, Sine, Gaussian, Gabor, torch.nn.ReLU)
     assert sum(isinstance(layer, activations) for layer in network.body) == depth
+
+
+def test_a_flat_start_is_zero_and_its_first_step_moves_the_output_layer_alone() -> None:
+    flat, random = (
+        BWReLU(width=16, depth=2, init=init).build(2, 3, generator=seeded(0))
+        for init in ("flat", "spread")
+    )
+    points = torch.rand(50, 2, generator=seeded(1)) * 2 - 1
+    assert torch.equal(flat.features(points), random.features(points))
+    assert not flat(points).any()
+    shallow = BWReLU(width=16, depth=1, init="flat").build(2, generator=seeded(0))
+    assert float(variation_norm(shallow).detach()) == 0
+    (flat(points) - 1).square().mean().backward()
+    gradients = [float(each.grad.abs().max()) for each in flat.parameters()]  # type: ignore[union-attr]
+    assert gradients[-2] > 0 and gradients[-1] > 0 and not any(gradients[:-2])
 
 
 @every_family
@@ -203,7 +219,11 @@ def test_a_foreign_module_has_no_hidden_matrices() -> None:
         (lambda: BWReLU(scale=(3.0, 2.0, 0.0)), ValueError, "`scale` must be above zero; got 0.0"),
         (lambda: BWReLU(learned_scale="yes"), ValueError, "`learned_scale` must be one of False"),
         (lambda: BWReLU(skip=2), ValueError, "`skip` must be one of False, True; got 2"),
-        (lambda: BWReLU(init="he"), ValueError, "`init` must be one of 'spread', 'torch'; got"),
+        (
+            lambda: BWReLU(init="he"),
+            ValueError,
+            "`init` must be one of 'spread', 'flat', 'torch'; got",
+        ),
         (lambda: BWReLU(spread=0), ValueError, "`spread` must be above zero; got 0"),
         (lambda: ReLU(width=0), ValueError, "`width` must be at least 1; got 0"),
         (lambda: Gauss(scale=-1), ValueError, "`scale` must be above zero; got -1"),
