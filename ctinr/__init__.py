@@ -10,7 +10,15 @@ The rooms: `ctinr.geometry`, `ctinr.operators`, `ctinr.projectors`, `ctinr.netwo
 """
 
 from ctinr.checks import BackendUnavailable
-from ctinr.data import Scan, read_scan, scan_from_image, simulate, simulated_scan, write_scan
+from ctinr.data import (
+    Checkpoint,
+    Scan,
+    read_scan,
+    scan_from_image,
+    simulate,
+    simulated_scan,
+    write_scan,
+)
 from ctinr.geometry import (
     ConeBeam,
     Detector,
@@ -58,11 +66,13 @@ from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp, tuned_fdk
 from ctinr.recon.tv import tv
+from ctinr.recon.uncertainty import uncertainty
 
 __all__ = [
     "BWReLU",
     "BackendUnavailable",
     "BlockAverage",
+    "Checkpoint",
     "ConeBeam",
     "Detector",
     "Ensemble",
@@ -114,6 +124,7 @@ __all__ = [
     "tuned_fdk",
     "tuned_tv",
     "tv",
+    "uncertainty",
     "variation_norm",
     "write_scan",
 ]

@@ -42,6 +42,19 @@ class Settings:
         checks.count(self.seed, "seed", least=0)
         if self.options.time_budget is not None:
             checks.positive(self.options.time_budget, "time_budget")
+        check_ensemble(self.options)
+
+
+def check_ensemble(options: MethodOptions) -> None:
+    """Raise unless there are enough networks for an interval, and a level only where there are."""
+    if options.ensemble is None:
+        rule = "be left out unless an ensemble is asked for"
+        checks.require(options.level is None, "level", rule, options.level, "Give --ensemble 8.")
+        return
+    checks.count(options.ensemble, "ensemble", least=2, remedy="One network has no spread.")
+    if options.level is not None:
+        inside = 0 < checks.finite(options.level, "level") < 1
+        checks.require(inside, "level", "lie in (0, 1)", options.level)
 
 
 def compare(
@@ -53,6 +66,10 @@ def compare(
     """
     begun = time.perf_counter()
     require_truth(scan, oracle=any(job.oracle for job in jobs))
+    if not any(job.method.name == "inr" for job in jobs):
+        for name in ("ensemble", "checkpoint", "memory_budget"):
+            rule, given = "be left out unless the method is inr", getattr(settings.options, name)
+            checks.require(given is None, name, rule, str(given))
     remedy = "One is withheld to choose parameters, and two are the least to reconstruct from."
     checks.count(scan.num_views, "views", least=3, remedy=remedy)
     A = Projector(scan.geometry, scan.grid, backend=settings.options.engine)

@@ -119,7 +119,7 @@ def run_job(scan: Scan, job: Job, task: Task, *, display: Display) -> Row:
     curve = FinalCurve(lambda: curve_of(scan.truth, data_range))
     deadline = Deadline(task.options.time_budget)
     with display.stage(job.label) as bar, measured_cost() as cost:
-        own = replace(task, observers=(bar, curve, deadline))
+        own = replace(task, observers=(bar, curve, deadline), counters=(bar, deadline))
         if job.oracle and job.method.oracle is not None and data_range is not None:
             known = replace(own, truth=scan.truth, data_range=data_range.value)
             found = job.method.oracle(known)

@@ -9,15 +9,18 @@ from typing import Any
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.batch.budget import parse_bytes
+from ctinr.data import Checkpoint
 from ctinr.geometry import Beam, ConeBeam, PlanarBeam
 from ctinr.networks import Family, families
 from ctinr.projectors import Projector
-from ctinr.recon.inr import DEFAULT_FAMILY, inr
+from ctinr.recon.inr import DEFAULT_FAMILY, fitted_field
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_tv, tuned_tv
 from ctinr.recon.tuned_filter import oracle_fbp, oracle_fdk, tuned_fbp, tuned_fdk
+from ctinr.recon.uncertainty import LEVEL, with_interval
 from recon_scripts._options import MethodOptions
 
 FAMILIES: dict[str, Family] = {
@@ -46,6 +49,8 @@ class Task:
         What random numbers follow from; whether it is only to be seen that it works.
     observers
         Each sees the steps.
+    counters
+        Those of them that see the steps of an ensemble as well, which no curve is drawn of.
     truth, data_range
         Given to oracle rows only.
     """
@@ -57,6 +62,7 @@ class Task:
     seed: int = 0
     smoke: bool = False
     observers: Sequence[Observer] = ()
+    counters: Sequence[Observer] = ()
     truth: Tensor | None = None
     data_range: float | None = None
 
@@ -88,8 +94,9 @@ def _tv(task: Task) -> Reconstruction:
 
 
 def _inr(task: Task) -> Reconstruction:
-    name = task.options.family
-    return inr(
+    name, options = task.options.family, task.options
+    budget = options.memory_budget
+    field = fitted_field(
         task.A,
         task.y,
         family=SMOKE_FAMILIES[name] if task.smoke else FAMILIES[name],
@@ -97,7 +104,17 @@ def _inr(task: Task) -> Reconstruction:
         split=task.split,
         seed=task.seed,
         observers=task.observers,
+        checkpoint=None if options.checkpoint is None else Checkpoint(options.checkpoint),
+        memory_budget=None if budget is None else parse_bytes(budget),
+        members=options.ensemble or 1,
     )
+    result = field.result
+    if options.ensemble is not None:
+        level = LEVEL if options.level is None else options.level
+        given = {"members": options.ensemble, "level": level, "seed": task.seed}
+        result = with_interval(field, **given, observers=task.counters)
+    field.keeper.finish(result)
+    return result
 
 
 def _oracle(run: Callable[..., Any]) -> Callable[[Task], Reconstruction]:

@@ -76,6 +76,14 @@ class MethodOptions:
     """The network of the neural field."""
     time_budget: Annotated[float | None, Described] = None
     """End each method after about so many seconds, with what it has reached (default: never)."""
+    ensemble: Annotated[int | None, Described] = None
+    """With inr: tell how far each value may be off, by an ensemble of so many networks (say 8)."""
+    level: Annotated[float | None, Described] = None
+    """With --ensemble: the part of the cells in which the truth shall lie in the interval (0.9)."""
+    memory_budget: Annotated[str | None, Described] = None
+    """With inr, or --out VOLUME.h5: what it may take in memory, such as 500MB (slices: 2GB)."""
+    checkpoint: Annotated[Path | None, Described] = None
+    """With inr: a file for the state of the fit; after an end, the same command goes on from it."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +110,6 @@ class StackOptions:
     """With --out VOLUME.h5, for tv and inr: the weight (default: chosen from the data)."""
     samples: Annotated[int | None, Described] = None
     """With --out VOLUME.h5: choose on so many slices, spread over the stack (5)."""
-    memory_budget: Annotated[str | None, Described] = None
-    """With --out VOLUME.h5: what slices may take in memory, such as 500MB (2GB)."""
     compression: Annotated[Literal["none", "gzip", "lzf"] | None, Described] = None
     """With --out VOLUME.h5: how the volume is packed (none)."""
     workers: Annotated[int | None, Described] = None

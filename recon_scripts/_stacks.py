@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".h5", ".hdf5")
 # What says how one scan is read or run, and has no meaning for all slices.
-OF_ONE = ("slice", "protocol", "photons", "time_budget")
+OF_ONE = ("slice", "protocol", "photons", "time_budget", "ensemble", "level", "checkpoint")
 # More reasons than this are not listed; all are in the file.
 MOST_LISTED = 5
 

@@ -6,7 +6,7 @@ gives the same bits for the same slices side by side, whatever process it runs i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,8 @@ from ctinr.operators import LinearOperator
 from ctinr.operators.filters import padded_length
 from ctinr.recon.fbp import fbp
 from ctinr.recon.filtered import widened
-from ctinr.recon.inr import inr
+from ctinr.recon.inr import DEFAULT_FAMILY, inr
+from ctinr.recon.needs import splitting_bytes
 from ctinr.recon.observers import GapBelow
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Reconstruction, run
@@ -139,10 +140,9 @@ def working_bytes(method: str, geometry: PlanarBeam, grid: Grid) -> int:
     cells = grid.shape[-2] * grid.shape[-1]
     wide = num_bins + sum(widened(geometry, grid.slice)[1])
     filtering = FLOAT * num_views * (5 * wide + 3 * padded_length(wide)) + 6 * FLOAT * cells
-    iterating: Mapping[str, int] = {
-        "fbp": 0,
-        "tv": FLOAT * (14 * cells + 10 * num_views * num_bins),
-        # The layers of a wide network, at some of the cells at a time.
-        "inr": FLOAT * 1024 * cells,
+    iterating: Mapping[str, Callable[[], int]] = {
+        "fbp": lambda: 0,
+        "tv": lambda: FLOAT * (14 * cells + 10 * num_views * num_bins),
+        "inr": lambda: splitting_bytes(DEFAULT_FAMILY.build(2), grid.slice.shape, geometry.shape),
     }
-    return max(filtering, iterating[method]) + FLOAT * (num_views * num_bins + 2 * cells)
+    return max(filtering, iterating[method]()) + FLOAT * (num_views * num_bins + 2 * cells)

@@ -1,5 +1,6 @@
 """Measured and simulated scans: files, preprocessing, simulation."""
 
+from ctinr.data.checkpoint import Checkpoint
 from ctinr.data.datasets import ScanDataset
 from ctinr.data.files import replacing
 from ctinr.data.formats.acquisition import Acquisition, acquisition_of_scan
@@ -43,6 +44,7 @@ from ctinr.data.sounds import Sound, read_sound
 __all__ = [
     "READERS",
     "Acquisition",
+    "Checkpoint",
     "KnownRays",
     "Noise",
     "Picture",

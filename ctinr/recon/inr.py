@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
+from ctinr.recon.checkpoints import Attentive, Keeper, Store, described, fingerprint, spelled
 from ctinr.recon.fit import (
     MUON_ADAM,
     apply_precision,
@@ -33,17 +34,16 @@ from ctinr.recon.fit import (
     norm_record,
     with_last_image,
 )
+from ctinr.recon.judge import Judge
 from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
+from ctinr.recon.needs import points_at_once
 from ctinr.recon.problem import check_data, slice_of
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
-from ctinr.recon.selection import Split, split_views
+from ctinr.recon.selection import Choice, Split, split_views
 from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.trials import Task, Trial, best_trial, physical
-
-# The error on withheld views has risen when it was least so many rounds ago, and by so much.
-PATIENCE, RISE = 10, 1.05
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
 # layers start with little spread, and so draw no detail that the views do not ask for.
@@ -59,6 +59,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     split: Split | None = None,
     seed: int = 0,
     observers: Sequence[Observer] = (),
+    checkpoint: Store | None = None,
+    memory_budget: int | None = None,
 ) -> Reconstruction:
     """Reconstruct an image by fitting a coordinate network to a sinogram.
 
@@ -78,6 +80,13 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         Of the network's initial values and of the split.
     observers : sequence of Observer
         Each sees every step of the trials and then of the fit; images are on the grid of A.
+    checkpoint : Checkpoint, optional
+        Where the state of the fit is kept now and then, with the choice. What a run that was ended
+        early left there is gone on from; the result is, to the bit, that of a run that was not
+        ended, on the same machine with as many threads. Trials that were ended begin anew.
+    memory_budget : int, optional
+        What the reconstruction may take beside the program itself, bytes. Activations are held of
+        as many points as that is enough for; the result is the same, but for rounding.
 
     Returns
     -------
@@ -89,7 +98,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     Raises
     ------
     ValueError
-        If the data hold NaN or do not fit the operator.
+        If the data hold NaN or do not fit the operator, the checkpoint is of other data or
+        settings, or the memory is too little; the message says how much is needed.
     FloatingPointError
         If the fit diverges in its first step. Later on it ends with the last good network, and
         `stopped_by` says so.
@@ -99,19 +109,77 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     Shenouda, Zhou, Nowak 2024, doi:10.48550/arXiv.2406.02529 (BW-ReLU); Najaf, Ongie 2025,
     doi:10.48550/arXiv.2504.13390 (ramp-filtered loss).
     """
+    given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
+    kept = {"checkpoint": checkpoint, "memory_budget": memory_budget}
+    field = fitted_field(A, y, observers=observers, **kept, **given)
+    field.keeper.finish(field.result)
+    return field.result
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A network that was fitted to data, with what it was fitted by.
+
+    Parameters
+    ----------
+    network : CoordinateNetwork
+        As it draws the image, in units of the task.
+    task, trial
+        The data, and the data step that was chosen.
+    recipe : Recipe
+        What was decided: one weight, one data step, an optimiser.
+    result : Reconstruction
+        What `inr` returns.
+    keeper : Keeper
+        What keeps the states of the fit; to be told when all is over.
+    memory_budget : int or None
+        What all may take, bytes.
+    """
+
+    network: CoordinateNetwork
+    task: Task
+    trial: Trial
+    recipe: Recipe
+    result: Reconstruction
+    keeper: Keeper
+    memory_budget: int | None
+
+
+def fitted_field(  # noqa: PLR0913 - as for `inr`
+    A: Any,
+    y: Tensor,
+    *,
+    family: Family | None = None,
+    recipe: Recipe | None = None,
+    split: Split | None = None,
+    seed: int = 0,
+    observers: Sequence[Observer] = (),
+    checkpoint: Store | None = None,
+    memory_budget: int | None = None,
+    members: int = 1,
+) -> Field:
+    """Do as `inr` does, and return the network as well, for whoever goes on with it.
+
+    So many `members` as will go on together shall find room in the memory.
+    """
     begun = time.perf_counter()
     slice_of(A)
     check_data(A, y)
     checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
     recipe = recipe or Recipe()
     split = split or split_views(A.geometry, seed=seed)
-    task = Task.of(Problem(A, y), split, observers)
-    trial = best_trial(task, recipe)
     family = family or DEFAULT_FAMILY
-    used = recipe.decided(trial.step, trial.choice.value, family)
+    keeper = Keeper(checkpoint, _settings(Problem(A, y), family, recipe, split, seed))
     network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
-    precision = apply_precision(network, used.precision)
-    result, error = fit_network(network, task, used, trial)
+    precision = apply_precision(network, recipe.precision)
+    points, _ = (
+        points_at_once(network, A.domain.shape, y.shape, memory_budget=memory_budget, members=count)
+        for count in (1, members)
+    )
+    task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
+    trial, keeper = _trial_of(task, recipe, keeper)
+    used = recipe.decided(trial.step, trial.choice.value, family)
+    result, error = fit_network(network, task, used, trial, keeper=keeper, points=points)
     record = {
         "choice": trial.choice.to_dict(),
         "withheld_error": error if math.isfinite(error) else trial.choice.error,
@@ -119,17 +187,24 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         **norm_record(network),
     }
     given = {"network": repr(family), **used.to_dict(), "seed": seed}
-    return replace(
+    result = replace(
         result,
         method="neural field",
         seconds=time.perf_counter() - begun,
         parameters=MappingProxyType({**given, "precision_used": precision}),
         record=MappingProxyType(record),
     )
+    return Field(network, task, trial, used, result, keeper, memory_budget)
 
 
 def fit_network(
-    network: CoordinateNetwork, task: Task, recipe: Recipe, trial: Trial
+    network: CoordinateNetwork,
+    task: Task,
+    recipe: Recipe,
+    trial: Trial,
+    *,
+    keeper: Keeper,
+    points: int,
 ) -> tuple[Reconstruction, float]:
     """Return a fit that has seen all views, and its error on some before it had seen those.
 
@@ -137,6 +212,8 @@ def fit_network(
     is only the warm start.
     """
     judge, hurry = Judge(task.error, recipe.rounds), trial.choice.interrupted
+    judge.restore(keeper.found.get("judge"))
+    keeper.add(judge=judge.state)
     stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
     if not hurry:
         blind, whole = trial.steps(task)
@@ -144,44 +221,54 @@ def fit_network(
             blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
             refit_rounds(recipe, task.whole.A.domain, whole, enough=judge.decides),
         ]
+    stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
-    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good)
+    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
     grid, watchers = task.whole.A.domain, () if hurry else task.observers
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
-    result = run(shown, sum(stage.iterations for stage in stages), watchers)
-    result = with_last_image(result, network, grid=grid, last_good=last_good)
+    iterations = sum(stage.iterations for stage in stages)
+    result = run(shown, iterations, watchers, earlier=keeper.losses)
+    held = {"last_good": last_good, "points_at_once": points}
+    result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
     image = physical(result.image, task.scale)
     return replace(result, image=image, stopped_by=stopped_by), judge.error
 
 
-@dataclass(eq=False)
-class Judge:
-    """Looks at the rounds of a fit with the eyes of the withheld views.
+def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:
+    """Return the best trial, or that of an earlier run, and what keeps the fit that follows.
 
-    `measure` gives the error of an image on them. Of all `rounds` only the second half is asked
-    whether the error rises: in the first, the noise of large steps does as it likes.
+    Nothing does after trials that were cut short: whole ones might have chosen another fit.
     """
+    found = keeper.found.get("trial")
+    if found is None:
+        trial = best_trial(task, recipe)
+    else:
+        image, choice = found["image"].to(task.start), Choice(**found["choice"])
+        trial = Trial(**{**found, "image": image, "choice": choice})
+    if trial.choice.interrupted or any(
+        getattr(each, "has_ended", False) for each in task.observers
+    ):
+        return trial, Keeper(None, {})
+    kept = {each.name: getattr(trial, each.name) for each in fields(trial)}
+    keeper.add(trial=lambda: {**kept, "choice": asdict(trial.choice)})
+    keeper.offer(dict)
+    return trial, keeper
 
-    measure: Callable[[Tensor], float]
-    rounds: int
-    errors: list[float] = field(default_factory=list)
-    error: float = math.inf
 
-    def overfits(self, image: Tensor) -> bool:
-        """Say after a round whether the error has clearly risen, for good."""
-        self.errors.append(self.measure(image))
-        settled = self.errors[self.rounds // 2 :]
-        if not settled:
-            return False
-        late = len(settled) - 1 - settled.index(min(settled)) >= PATIENCE
-        return late and settled[-1] > RISE * min(settled)
-
-    def decides(self, image: Tensor) -> bool:
-        """Remember the error of the first image of the refit, which has not seen those views."""
-        if not math.isfinite(self.error):
-            self.error = self.measure(image)
-        return False
+def _settings(
+    problem: Problem, family: Family, recipe: Recipe, split: Split, seed: int
+) -> dict[str, Any]:
+    """Return what a fit is made of, as a checkpoint knows it."""
+    plain = {name: spelled(value) for name, value in recipe.to_dict().items()}
+    return {
+        "data": fingerprint(problem.y),
+        "operator": described(problem.A),
+        "family": spelled(family),
+        **plain,
+        "split": split.to_dict(),
+        "seed": seed,
+    }
 
 
 def _in_units(

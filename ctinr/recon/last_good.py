@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class LastGood:
@@ -25,6 +27,17 @@ class LastGood:
     def keep(self) -> None:
         """Copy the parameters as they are now."""
         for copy, parameter in zip(self._copies, self._parameters, strict=True):
+            copy.copy_(parameter)
+
+    @property
+    def kept(self) -> list[Tensor]:
+        """What is kept, in the order of the network's parameters."""
+        return self._copies
+
+    @torch.no_grad()
+    def take(self, parameters: Sequence[Tensor]) -> None:
+        """Keep parameters that `kept` gave, in place of what there is."""
+        for copy, parameter in zip(self._copies, parameters, strict=True):
             copy.copy_(parameter)
 
     @torch.no_grad()

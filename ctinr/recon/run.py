@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ctinr import checks
+from ctinr.recon.interval import Interval
 
 # What every reason says that is not the reader's wish but a number that is no longer finite.
 BECAME = " became "
@@ -97,6 +98,8 @@ class Reconstruction:
         What the method was run with, plain values only.
     record : mapping
         What the run found out: how parameters were chosen, engine, precision, plain values only.
+    interval : Interval, optional
+        Between which values the truth lies, where that was asked for; see `uncertainty`.
     """
 
     image: Tensor
@@ -107,6 +110,7 @@ class Reconstruction:
     method: str = ""
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    interval: Interval | None = None
 
     @property
     def diverged(self) -> bool:
@@ -121,6 +125,7 @@ def run(
     *,
     method: str = "",
     parameters: Mapping[str, Any] = MappingProxyType({}),
+    earlier: Sequence[float] = (),
 ) -> Reconstruction:
     """Drive a method for at most `iterations` steps and return what it reached.
 
@@ -138,6 +143,9 @@ def run(
         Each sees every step; the first that gives a reason stops the run.
     method, parameters
         Go into the result unchanged.
+    earlier : sequence of float
+        The losses of steps that were taken before, by a run that this one goes on with. They count
+        as its own.
 
     Raises
     ------
@@ -148,13 +156,15 @@ def run(
     """
     checks.count(iterations, "iterations")
     begun = time.perf_counter()
-    losses: list[float] = []
+    losses = [*earlier]
     last: Step | None = None
     reason = "iterations"
     for observer in observers:
         observer.begin(iterations)
     try:
-        for last, reason in _watched(iter(steps), iterations, observers):  # noqa: B007
+        for last, reason in _watched(  # noqa: B007
+            iter(steps), iterations, observers, first=len(losses) + 1
+        ):
             losses.append(last.loss)
     except KeyboardInterrupt:
         if last is None:
@@ -181,10 +191,10 @@ def run(
 
 
 def _watched(
-    steps: Iterator[Step], iterations: int, observers: Sequence[Observer]
+    steps: Iterator[Step], iterations: int, observers: Sequence[Observer], *, first: int
 ) -> Iterator[tuple[Step, str]]:
     """Yield each step with the reason to end after it; the last one carries the true reason."""
-    for count, step in enumerate(steps, start=1):
+    for count, step in enumerate(steps, start=first):
         answers = [observer.observe(step) for observer in observers]
         reasons = [answer for answer in answers if answer]
         yield step, reasons[0] if reasons else "converged" if count < iterations else "iterations"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -14,18 +15,27 @@ from torch.utils.checkpoint import checkpoint
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.operators import Observation
+from ctinr.recon.needs import LEAST_CELLS, PART, POINTS_AT_ONCE, POINTS_OF_IMAGE
 from ctinr.recon.optimizers import Schedule
 from ctinr.recon.penalties import Penalty
 
-# Points whose activations are held at once, about 3 GB at a width of 256. More are taken in parts,
-# of which the backward pass computes the activations again.
-POINTS_AT_ONCE = 1 << 18
 
-# Steps on fewer cells than this cost hardly less, and their noise is large.
-LEAST_CELLS = 2048
+class Evaluator(Protocol):
+    """What a stage does before every step of the optimisers, and what it remembers for the next."""
 
-# From the number of steps done in a stage to the loss and the image, detached; None ends it.
-Evaluator = Callable[[int], tuple[Tensor, Tensor] | None]
+    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
+        """Return the loss and the image, detached, after so many steps; None ends the stage."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember what `state` returned."""
+        ...
+
+
 # From the image of a round to whether the stage shall end there.
 Enough = Callable[[Tensor], bool]
 
@@ -47,6 +57,8 @@ class Stage:
     schedule : callable, optional
         From the progress through this stage, in [0, 1), to the factor on the learning rates;
         constant if None.
+    points_at_once : int
+        Whose activations are held at once.
     """
 
     grid: Grid
@@ -54,8 +66,10 @@ class Stage:
     iterations: int
     penalty: Penalty | None = None
     schedule: Schedule | None = None
+    points_at_once: int = POINTS_AT_ONCE
 
     def __post_init__(self) -> None:
+        checks.count(self.points_at_once, "points_at_once")
         checks.count(self.iterations, "iterations")
         checks.require(len(self.observations) > 0, "observations", "not be empty", "none")
         for observation in self.observations:
@@ -65,17 +79,30 @@ class Stage:
 
     def evaluator(self, network: nn.Module) -> Evaluator:
         """Return what gives the loss and the image before every step."""
+        return _WholeImages(self, network)
+
+
+class _WholeImages:
+    """The evaluator of a `Stage`, which remembers nothing."""
+
+    def __init__(self, stage: Stage, network: nn.Module) -> None:
         like = next(network.parameters())
-        points = self.grid.coordinates(like.device, like.dtype)
+        self._stage, self._network = stage, network
+        self._points = stage.grid.coordinates(like.device, like.dtype)
 
-        def evaluate(done: int) -> tuple[Tensor, Tensor]:
-            image = render(network, points)
-            losses = [observation.loss(image) for observation in self.observations]
-            if self.penalty is not None:
-                losses.append(self.penalty(image, grid=self.grid, network=network))
-            return torch.stack(losses).sum(), image.detach()
+    def __call__(self, done: int) -> tuple[Tensor, Tensor]:
+        stage, network = self._stage, self._network
+        image = render(network, self._points, points_at_once=stage.points_at_once)
+        losses = [observation.loss(image) for observation in stage.observations]
+        if stage.penalty is not None:
+            losses.append(stage.penalty(image, grid=stage.grid, network=network))
+        return torch.stack(losses).sum(), image.detach()
 
-        return evaluate
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +115,10 @@ class Splitting:
     Parameters
     ----------
     grid : Grid
-        Where the network is evaluated; one channel.
+        Where the network is evaluated.
     data_step : callable
-        From the network's image to one that explains the data better.
+        From the network's image, with an axis of channels in front if there are several, to one
+        that explains the data better.
     rounds, steps : int
         Data steps, and optimiser steps after each.
     part : float
@@ -105,6 +133,8 @@ class Splitting:
         As for `Stage`.
     enough : callable, optional
         Shown the image of every round, before its data step; the stage ends when it says so.
+    points_at_once : int
+        As for `Stage`.
 
     References
     ----------
@@ -117,13 +147,15 @@ class Splitting:
     data_step: Callable[[Tensor], Tensor]
     rounds: int
     steps: int = 20
-    part: float = 1 / 16
+    part: float = PART
     inertia: float = 0.9
     seed: int = 0
     schedule: Schedule | None = None
     enough: Enough | None = None
+    points_at_once: int = POINTS_AT_ONCE
 
     def __post_init__(self) -> None:
+        checks.count(self.points_at_once, "points_at_once")
         checks.count(self.rounds, "rounds")
         checks.count(self.steps, "steps")
         checks.fraction(self.part, "part")
@@ -137,26 +169,49 @@ class Splitting:
 
     def evaluator(self, network: nn.Module) -> Evaluator:
         """Return what gives the loss and the image before every step."""
+        return _Rounds(self, network)
+
+
+class _Rounds:
+    """The evaluator of a `Splitting`: it remembers the mean network, and images of the round."""
+
+    def __init__(self, stage: Splitting, network: nn.Module) -> None:
         like = next(network.parameters())
-        points = self.grid.coordinates(like.device, like.dtype).flatten(0, -2)
-        generator = torch.Generator().manual_seed(self.seed)
-        size = min(len(points), max(LEAST_CELLS, round(self.part * len(points))))
-        image = target = torch.empty(0)
-        mean = copy.deepcopy(network)
+        points = stage.grid.coordinates(like.device, like.dtype).flatten(0, -2)
+        self._stage, self._network, self._points = stage, network, points
+        self._size = min(len(points), max(LEAST_CELLS, round(stage.part * len(points))))
+        self._generator = torch.Generator().manual_seed(stage.seed)
+        self._mean = copy.deepcopy(network)
+        self._image = self._target = torch.empty(0)
 
-        def evaluate(done: int) -> tuple[Tensor, Tensor] | None:
-            nonlocal image, target
-            _approach(mean, network, 1 - self.inertia)
-            if done % self.steps == 0:
-                image = render_grid(mean, self.grid)
-                if self.enough is not None and self.enough(image):
-                    return None
-                target = self.data_step(image)
-            drawn = torch.randint(len(points), (size,), generator=generator).to(points.device)
-            difference = render(network, points[drawn]) - target.flatten()[drawn]
-            return difference.square().mean(), image
+    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
+        stage, points = self._stage, self._points
+        _approach(self._mean, self._network, 1 - stage.inertia)
+        if done % stage.steps == 0:
+            self._image = self._render(stage.grid)
+            if stage.enough is not None and stage.enough(self._image):
+                return None
+            self._target = stage.data_step(self._image)
+        drawn = torch.randint(len(points), (self._size,), generator=self._generator)
+        drawn = drawn.to(points.device)
+        cells = self._target.flatten(-len(stage.grid.shape))
+        values = render(self._network, points[drawn], points_at_once=stage.points_at_once)
+        difference = values - cells[..., drawn]
+        return difference.square().mean(), self._image
 
-        return evaluate
+    def _render(self, grid: Grid) -> Tensor:
+        return render_grid(self._mean, grid, points_at_once=self._stage.points_at_once)
+
+    def state(self) -> dict[str, Any]:
+        images = {"image": self._image, "target": self._target}
+        generator = self._generator.get_state()
+        return {**images, "mean": dict(self._mean.state_dict()), "generator": generator}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        device = self._points.device
+        self._image, self._target = (state[name].to(device) for name in ("image", "target"))
+        self._mean.load_state_dict(state["mean"])
+        self._generator.set_state(state["generator"])
 
 
 @torch.no_grad()
@@ -166,26 +221,40 @@ def _approach(mean: nn.Module, network: nn.Module, part: float) -> None:
         kept.lerp_(new, part)
 
 
-def render(network: nn.Module, points: Float[Tensor, "*points axes"]) -> Tensor:
+def render(
+    network: nn.Module,
+    points: Float[Tensor, "*points axes"],
+    *,
+    points_at_once: int = POINTS_AT_ONCE,
+) -> Tensor:
     """Return the network's image on some points: channels, if several, come first.
 
     Memory is bounded whatever the number of points, at the price of a third more work beyond
-    `POINTS_AT_ONCE`; values and gradients are the same.
+    `points_at_once`; values and gradients are the same.
     """
-    values = _in_parts(network, points.flatten(0, -2)).unflatten(0, points.shape[:-1])
+    values = _in_parts(network, points.flatten(0, -2), points_at_once).unflatten(
+        0, points.shape[:-1]
+    )
     return values.squeeze(-1) if values.shape[-1] == 1 else values.movedim(-1, 0)
 
 
-def _in_parts(network: nn.Module, points: Float[Tensor, "point axes"]) -> Tensor:
+def _in_parts(
+    network: nn.Module, points: Float[Tensor, "point axes"], points_at_once: int
+) -> Tensor:
     """Return the values (point, channels), holding the activations of few points at a time."""
-    if len(points) <= POINTS_AT_ONCE:
+    if len(points) <= points_at_once:
         return network(points)
-    parts = points.split(POINTS_AT_ONCE)
+    parts = points.split(points_at_once)
     return torch.cat([checkpoint(network, part, use_reentrant=False) for part in parts])
 
 
-def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = 1 << 15) -> Tensor:
-    """Return the network's image on a grid, in pieces that bound the memory; no gradient."""
+def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = POINTS_OF_IMAGE) -> Tensor:
+    """Return the network's image on a grid, in pieces that bound the memory; no gradient.
+
+    More than `POINTS_OF_IMAGE` at once are no faster, and are not taken; each point counts for
+    every member of an ensemble.
+    """
+    points_at_once = min(points_at_once, max(1, POINTS_OF_IMAGE // getattr(network, "size", 1)))
     parameter = next(network.parameters())
     points = grid.coordinates(parameter.device, parameter.dtype)
     with torch.no_grad():

@@ -21,6 +21,7 @@ from ctinr.report import wording
 from ctinr.report.choices import choices
 from ctinr.report.comparison import Comparison
 from ctinr.report.drawing import geometry_figure
+from ctinr.report.intervals import intervals
 from ctinr.report.planes import planes, shown_plane
 from ctinr.report.row import UNIT, Row
 from ctinr.report.style import (
@@ -162,6 +163,7 @@ FIGURES: Mapping[str, Callable[[Comparison, Style], Figure | None]] = MappingPro
         "profile": profile,
         "convergence": convergence,
         "choices": choices,
+        "uncertainty": intervals,
         "geometry": geometry,
     }
 )

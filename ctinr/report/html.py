@@ -23,7 +23,7 @@ from ctinr.report.window import error_limit, grey_window, pictures
 LARGEST_SIDE = 1024
 LEVELS = 65535
 # Drawn for dark pages too; images and errors are shown by the viewer.
-CHARTS = ("profile", "convergence", "choices", "geometry")
+CHARTS = ("profile", "uncertainty", "convergence", "choices", "geometry")
 
 
 def write_report(

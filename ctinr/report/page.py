@@ -49,6 +49,7 @@ def words(comparison: Comparison) -> dict[str, Any]:
         "place": shown_plane(scan.grid).name,
         "unit": UNIT,
         "whole": _whole(record),
+        "uncertainty_text": _uncertainty_text(comparison),
         "convergence_text": _convergence_text(comparison),
         "scan_facts": scan_facts(scan),
         "run_facts": run_facts(record),
@@ -162,6 +163,18 @@ def _table_caption(comparison: Comparison) -> str:
     if not comparison.truth_known:
         return f"The truth is not known, so there is no PSNR. {text}"
     return f"PSNR and SSIM refer to the data range {comparison.data_range}. {text}"
+
+
+def _uncertainty_text(comparison: Comparison) -> str:
+    found = [row.reconstruction.interval for row in comparison.rows]
+    interval = next((each for each in found if each is not None), None)
+    if interval is None:
+        return ""
+    text = (
+        f"{interval.members} networks were fitted to data that might as well have been measured. "
+        f"The truth is expected within the interval in {interval.level:.0%} of the cells."
+    )
+    return f"{text} On the right, what was found." if comparison.truth_known else text
 
 
 def _convergence_text(comparison: Comparison) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from ctinr.data import Scan
 from ctinr.data.hdf5_access import built
 from ctinr.geometry import VectorBeam
+from ctinr.recon.interval import Interval
 from ctinr.report.comparison import Comparison
 from ctinr.report.figures import draw
 from ctinr.report.html import write_report
@@ -130,6 +131,8 @@ def _write_scan(group: h5py.Group, scan: Scan, record: Mapping[str, Any]) -> Non
 def _write_row(group: h5py.Group, row: Row) -> None:
     run = row.reconstruction
     _dataset(group, "image", as_array(run.image), UNIT)
+    if run.interval is not None:
+        _write_interval(group, run.interval)
     if run.losses:
         _dataset(group, "losses", run.losses, NO_UNIT)
     if row.convergence is not None:
@@ -142,6 +145,13 @@ def _write_row(group: h5py.Group, row: Row) -> None:
     group["parameters"] = _json(run.parameters)
     group["choice"] = _json(row.chosen)
     group["record"] = _json(run.record)
+
+
+def _write_interval(group: h5py.Group, interval: Interval) -> None:
+    for name in ("std", "lower", "upper"):
+        _dataset(group, name, as_array(getattr(interval, name)), UNIT)
+    group.attrs["interval_level"], group.attrs["members"] = interval.level, interval.members
+    group["interval_factors"] = _json(dict(interval.factors))
 
 
 def _dataset(group: h5py.Group, name: str, values: Any, units: str) -> None:

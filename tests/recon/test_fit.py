@@ -9,7 +9,6 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import BlockAverage, Identity, Observation, Select
 from ctinr.projectors import Projector
-from ctinr.recon import stages
 from ctinr.recon.fit import apply_precision, fit, fit_steps
 from ctinr.recon.optimizers import AdamOnly, MuonAdam, constant, cosine
 from ctinr.recon.penalties import TotalVariation
@@ -114,9 +113,8 @@ def test_channels_come_first_and_pieces_do_not_change_the_image():
     assert torch.allclose(render_grid(net, GRID, points_at_once=7), whole, atol=1e-6)
 
 
-def test_many_points_are_taken_in_parts_that_change_neither_values_nor_gradients(monkeypatch):
+def test_many_points_are_taken_in_parts_that_change_neither_values_nor_gradients():
     def gradients(points_at_once):
-        monkeypatch.setattr(stages, "POINTS_AT_ONCE", points_at_once)
         net, kept = network(channels=2), []
 
         def keep(tensor):
@@ -124,7 +122,7 @@ def test_many_points_are_taken_in_parts_that_change_neither_values_nor_gradients
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            image = render(net, GRID.coordinates())
+            image = render(net, GRID.coordinates(), points_at_once=points_at_once)
         image.square().sum().backward()
         return image, [parameter.grad for parameter in net.parameters()], sum(kept)
 

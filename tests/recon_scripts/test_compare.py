@@ -15,7 +15,7 @@ from ctinr.data import read_scan, write_scan
 from ctinr.metrics import psnr
 from ctinr.projectors.registry import Backend
 from ctinr.report import store, wording
-from recon_scripts import compare, demo, reconstruct
+from recon_scripts import _methods, compare, demo, reconstruct
 from recon_scripts._jobs import data_range_of, jobs_of
 from recon_scripts._methods import methods_named
 from recon_scripts._scans import phantom_scan
@@ -247,6 +247,9 @@ def test_a_time_budget_that_is_not_used_up_changes_nothing(run_compare):
         ({"seed": -1}, "`seed` must be at least 0; got -1."),
         ({"engine": "abacus"}, "`engine` must be one of 'auto', "),
         ({"methods": "fbp,tvv"}, "`methods` must list some of fbp, tv, inr"),
+        ({"ensemble": 1}, "`ensemble` must be at least 2; got 1. One network has no spread."),
+        ({"ensemble": 4, "level": 1.0}, "`level` must lie in (0, 1); got 1.0."),
+        ({"level": 0.9}, "`level` must be left out unless an ensemble is asked for"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_read(run_compare, capsys, options, message):
@@ -300,6 +303,28 @@ def test_reconstruct_writes_images_and_no_page(run_compare, capsys):
     assert {path.name for path in folder.iterdir()} == {"result.h5", "metrics.json", "figures"}
     assert (folder / "figures" / "images.png").exists()
     assert "report.html" not in capsys.readouterr().out
+
+
+def test_an_ensemble_is_written_beside_the_image(run_compare, fakes):
+    fakes("inr", _methods._inr)
+    options = {"method": "inr", "ensemble": 2, "level": 0.8}
+    code, folder = run_compare(reconstruct.main, reconstruct.Reconstruct, **options)
+    assert code == 0
+    with h5py.File(folder / "result.h5", "r") as file:
+        group = file["methods/inr"]
+        assert group["std"].shape == group["upper"].shape == group["image"].shape
+        assert group.attrs["interval_level"] == 0.8
+        # The curve is that of the fit, and not of the ensemble that came after it.
+        fit = len(group["losses"])
+        assert len(group["convergence/psnr"]) == fit // 5
+
+
+@pytest.mark.parametrize("name, value", [("ensemble", 2), ("checkpoint", "a.checkpoint")])
+def test_what_only_the_field_has_is_refused_without_it(run_compare, capsys, name, value):
+    options = {"method": "tv", name: value}
+    code, folder = run_compare(reconstruct.main, reconstruct.Reconstruct, **options)
+    assert code == 2 and not folder.exists()
+    assert f"`{name}` must be left out unless the method is inr" in capsys.readouterr().err
 
 
 def test_the_demo_compares_on_the_thorax(run_compare):

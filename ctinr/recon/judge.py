@@ -1,0 +1,51 @@
+"""When a fit that does not see some views has gone on for too long: what those views say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+# The error on withheld views has risen when it was least so many rounds ago, and by so much.
+PATIENCE, RISE = 10, 1.05
+
+
+@dataclass(eq=False)
+class Judge:
+    """Looks at the rounds of a fit with the eyes of the withheld views.
+
+    `measure` gives the error of an image on them. Of all `rounds` only the second half is asked
+    whether the error rises: in the first, the noise of large steps does as it likes.
+    """
+
+    measure: Callable[[Tensor], float]
+    rounds: int
+    errors: list[float] = field(default_factory=list)
+    error: float = math.inf
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been seen."""
+        return {"errors": [*self.errors], "error": self.error}
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Have seen what `state` returned, if anything."""
+        if state is not None:
+            self.errors, self.error = [*state["errors"]], state["error"]
+
+    def overfits(self, image: Tensor) -> bool:
+        """Say after a round whether the error has clearly risen, for good."""
+        self.errors.append(self.measure(image))
+        settled = self.errors[self.rounds // 2 :]
+        if not settled:
+            return False
+        late = len(settled) - 1 - settled.index(min(settled)) >= PATIENCE
+        return late and settled[-1] > RISE * min(settled)
+
+    def decides(self, image: Tensor) -> bool:
+        """Remember the error of the first image of the refit, which has not seen those views."""
+        if not math.isfinite(self.error):
+            self.error = self.measure(image)
+        return False
