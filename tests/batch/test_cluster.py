@@ -27,7 +27,7 @@ QUIET = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture
 def path(tmp_path):
-    return write(tmp_path / "a.h5", 48)
+    return write(tmp_path / "a.h5", 24)
 
 
 def whole(path, out):
@@ -42,7 +42,7 @@ def test_workers_on_this_machine_give_the_same_bits(path, tmp_path):
     job = Job(TV, cluster=Cluster(workers=2))
     out = tmp_path / "v.h5"
     summary = reconstruct_stack(open_stack(path), out, job, report=lambda *done: told.append(done))
-    assert summary.done == 48 and told[0] == (0, 48) and told[-1] == (48, 48)
+    assert summary.done == 24 and told[0] == (0, 24) and told[-1] == (24, 24)
     assert cells(out).tobytes() == whole(path, tmp_path / "w.h5")
 
 
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_takes_nothing_along(path, tmp_path):
 
         job = Job(TV, cluster=Cluster(scheduler=address))
         summary = reconstruct_stack(open_stack(path), out, job, report=report)
-    assert victim and summary.done == 48 and not summary.failed
+    assert victim and summary.done == 24 and not summary.failed
     assert cells(out).tobytes() == whole(path, tmp_path / "w.h5")
 
 
