@@ -15,6 +15,7 @@ from ctinr import checks
 from ctinr.data import Scan
 from ctinr.projectors import Projector, available_backends
 from ctinr.recon.selection import split_views
+from ctinr.recon.uncertainty import LEVEL, check_ensemble
 from ctinr.report import Comparison, Cost, measured_cost, run_record
 from recon_scripts._jobs import Job, Outcome, data_range_of, require_truth, run_all
 from recon_scripts._methods import Task
@@ -42,19 +43,17 @@ class Settings:
         checks.count(self.seed, "seed", least=0)
         if self.options.time_budget is not None:
             checks.positive(self.options.time_budget, "time_budget")
-        check_ensemble(self.options)
+        _check_ensemble(self.options)
 
 
-def check_ensemble(options: MethodOptions) -> None:
+def _check_ensemble(options: MethodOptions) -> None:
     """Raise unless there are enough networks for an interval, and a level only where there are."""
     if options.ensemble is None:
         rule = "be left out unless an ensemble is asked for"
         checks.require(options.level is None, "level", rule, options.level, "Give --ensemble 8.")
         return
-    checks.count(options.ensemble, "ensemble", least=2, remedy="One network has no spread.")
-    if options.level is not None:
-        inside = 0 < checks.finite(options.level, "level") < 1
-        checks.require(inside, "level", "lie in (0, 1)", options.level)
+    level = LEVEL if options.level is None else options.level
+    check_ensemble(options.ensemble, level, argument="ensemble")
 
 
 def compare(

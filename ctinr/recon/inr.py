@@ -172,10 +172,11 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     keeper = Keeper(checkpoint, _settings(Problem(A, y), family, recipe, split, seed))
     network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
     precision = apply_precision(network, recipe.precision)
-    points, _ = (
-        points_at_once(network, A.domain.shape, y.shape, memory_budget=memory_budget, members=count)
-        for count in (1, members)
-    )
+    sizes = A.domain.shape, y.shape
+    points = points_at_once(network, *sizes, memory_budget=memory_budget)
+    if members > 1:
+        # What follows is refused now, and not when the first fit is done.
+        points_at_once(network, *sizes, memory_budget=memory_budget, members=members)
     task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
     trial, keeper = _trial_of(task, recipe, keeper)
     used = recipe.decided(trial.step, trial.choice.value, family)
@@ -216,7 +217,7 @@ def fit_network(
     keeper.add(judge=judge.state)
     stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
     if not hurry:
-        blind, whole = trial.steps(task)
+        blind, whole = trial.blind_step(task), trial.whole_step(task)
         stages += [
             blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
             refit_rounds(recipe, task.whole.A.domain, whole, enough=judge.decides),

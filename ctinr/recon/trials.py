@@ -20,7 +20,7 @@ from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
 from ctinr.recon.plain_step import PlainStep
 from ctinr.recon.proximal import DataStep, proximal_steps
-from ctinr.recon.recipe import Better, Recipe, StepName
+from ctinr.recon.recipe import Recipe, StepName
 from ctinr.recon.run import Observer, run
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
@@ -70,15 +70,22 @@ class Trial:
     choice: Choice
     image: Tensor
 
-    def steps(self, task: Task) -> tuple[Better, Better]:
-        """Return the data steps of the fitted views and of all."""
+    def blind_step(self, task: Task) -> DataStep | PlainStep:
+        """Return the data step of the fitted views."""
         weight = self.choice.value
         if self.step == "filtered":
-            return task.blind.with_weight(weight), DataStep.of(task.whole, weight)
-        # In units in which the image is smaller by the scale; misfits grow with the views.
-        weight /= task.scale
+            return task.blind.with_weight(weight)
+        # In units in which the image is smaller by the scale.
+        return PlainStep.of(task.fitted, weight / task.scale)
+
+    def whole_step(self, task: Task) -> DataStep | PlainStep:
+        """Return the data step of all views."""
+        weight = self.choice.value
+        if self.step == "filtered":
+            return DataStep.of(task.whole, weight)
+        # Misfits grow with the views.
         more = len(task.whole.y) / len(task.fitted.y)
-        return PlainStep.of(task.fitted, weight), PlainStep.of(task.whole, more * weight)
+        return PlainStep.of(task.whole, more * (weight / task.scale))
 
 
 def best_trial(task: Task, recipe: Recipe) -> Trial:

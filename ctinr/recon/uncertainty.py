@@ -89,9 +89,9 @@ def uncertainty(  # noqa: PLR0913 - one keyword for each thing that a reader may
     return result
 
 
-def check_ensemble(members: int, level: float) -> None:
+def check_ensemble(members: int, level: float, *, argument: str = "members") -> None:
     """Raise unless there are two members or more and the level is in (0, 1)."""
-    checks.count(members, "members", least=2, remedy="One network has no spread.")
+    checks.count(members, argument, least=2, remedy="One network has no spread.")
     checks.require(0 < checks.finite(level, "level") < 1, "level", "lie in (0, 1)", level)
 
 
@@ -144,8 +144,7 @@ def with_interval(
 
 def _members_stage(field: Field, problem: Problem, points: int) -> Splitting:
     """Return the rounds of all members, each on its data."""
-    task: Any = field.task
-    step: Any = field.trial.steps(task)[1]
+    step = field.trial.whole_step(field.task)
     stage = refit_rounds(field.recipe, problem.A.domain, replace(step, problem=problem))
     return replace(stage, points_at_once=points)
 
