@@ -9,6 +9,8 @@ What it does, in order:
    regressed to its result on a few cells at a time. First without the withheld views, until their
    error rises or the rounds are over. It is then the error of an image that has not seen them.
 4. Some more rounds, in smaller steps, of all views.
+5. Data steps after the network, where the withheld views clearly ask for them: what the network
+   has smoothed is then asked of the data once more; see `ctinr.recon.finish`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
-from ctinr.recon.checkpoints import Attentive, Keeper, Store, described, fingerprint, spelled
+from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
+from ctinr.recon.finish import Finish
 from ctinr.recon.fit import (
     MUON_ADAM,
     apply_precision,
@@ -47,7 +50,7 @@ from ctinr.recon.trials import Task, Trial, best_trial, physical
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
 # layers start with little spread, and so draw no detail that the views do not ask for.
-DEFAULT_FAMILY = BWReLU(width=256, spread=0.2)
+DEFAULT_FAMILY = BWReLU(width=256, init="flat", spread=0.2)
 
 
 def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
@@ -91,9 +94,10 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     Returns
     -------
     Reconstruction
-        The image after the last iteration, 1/mm, negative values set to zero. The choice and the
-        withheld error, of the fit before it had seen those views, are in its record. Interrupted
-        during the trials, it is the network after the warm start.
+        The image of the network after the last iteration and, as many as the record's
+        `data_steps_after` says, of data steps; 1/mm, negative values set to zero. The choice and
+        the withheld error, of the fit before it had seen those views, are in its record.
+        Interrupted during the trials, it is the network after the warm start.
 
     Raises
     ------
@@ -123,13 +127,15 @@ class Field:
     Parameters
     ----------
     network : CoordinateNetwork
-        As it draws the image, in units of the task.
+        As it draws the image, in units of the task; without the data steps that follow.
     task, trial
         The data, and the data step that was chosen.
     recipe : Recipe
         What was decided: one weight, one data step, an optimiser.
     result : Reconstruction
         What `inr` returns.
+    finish : Finish
+        The data steps that follow the network.
     keeper : Keeper
         What keeps the states of the fit; to be told when all is over.
     memory_budget : int or None
@@ -141,6 +147,7 @@ class Field:
     trial: Trial
     recipe: Recipe
     result: Reconstruction
+    finish: Finish
     keeper: Keeper
     memory_budget: int | None
 
@@ -180,10 +187,12 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
     trial, keeper = _trial_of(task, recipe, keeper)
     used = recipe.decided(trial.step, trial.choice.value, family)
-    result, error = fit_network(network, task, used, trial, keeper=keeper, points=points)
+    result, finish = fit_network(network, task, used, trial, keeper=keeper, points=points)
+    error = finish.error if math.isfinite(finish.error) else trial.choice.error
     record = {
         "choice": trial.choice.to_dict(),
-        "withheld_error": error if math.isfinite(error) else trial.choice.error,
+        "withheld_error": error,
+        "data_steps_after": finish.count if result.stopped_by in OVER else 0,
         "split": split.to_dict(),
         **norm_record(network),
     }
@@ -195,7 +204,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         parameters=MappingProxyType({**given, "precision_used": precision}),
         record=MappingProxyType(record),
     )
-    return Field(network, task, trial, used, result, keeper, memory_budget)
+    return Field(network, task, trial, used, result, finish, keeper, memory_budget)
 
 
 def fit_network(
@@ -206,21 +215,23 @@ def fit_network(
     *,
     keeper: Keeper,
     points: int,
-) -> tuple[Reconstruction, float]:
-    """Return a fit that has seen all views, and its error on some before it had seen those.
+) -> tuple[Reconstruction, Finish]:
+    """Return a fit that has seen all views, and what followed it.
 
-    The error is infinite if the fit was ended before that. After an interrupt of the trials there
-    is only the warm start.
+    Nothing follows a fit that was ended early. After an interrupt of the trials there is only the
+    warm start.
     """
-    judge, hurry = Judge(task.error, recipe.rounds), trial.choice.interrupted
-    judge.restore(keeper.found.get("judge"))
-    keeper.add(judge=judge.state)
+    hurry, blind, whole = trial.choice.interrupted, trial.blind_step(task), trial.whole_step(task)
+    judge = Judge(task.error, recipe.rounds)
+    finish = Finish(blind, task.squares, task.error, recipe.finish)
+    for name, remembers in (("judge", judge), ("finish", finish)):
+        remembers.restore(keeper.found.get(name))
+        keeper.add(**{name: remembers.state})
     stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
     if not hurry:
-        blind, whole = trial.blind_step(task), trial.whole_step(task)
         stages += [
             blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
-            refit_rounds(recipe, task.whole.A.domain, whole, enough=judge.decides),
+            refit_rounds(recipe, task.whole.A.domain, whole, enough=finish.sees),
         ]
     stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
@@ -232,8 +243,8 @@ def fit_network(
     held = {"last_good": last_good, "points_at_once": points}
     result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
-    image = physical(result.image, task.scale)
-    return replace(result, image=image, stopped_by=stopped_by), judge.error
+    image = finish.taken(whole, result.image) if stopped_by in OVER else result.image
+    return replace(result, image=physical(image, task.scale), stopped_by=stopped_by), finish
 
 
 def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:

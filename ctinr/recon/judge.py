@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,16 +23,15 @@ class Judge:
     measure: Callable[[Tensor], float]
     rounds: int
     errors: list[float] = field(default_factory=list)
-    error: float = math.inf
 
     def state(self) -> dict[str, Any]:
         """Return what has been seen."""
-        return {"errors": [*self.errors], "error": self.error}
+        return {"errors": [*self.errors]}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Have seen what `state` returned, if anything."""
         if state is not None:
-            self.errors, self.error = [*state["errors"]], state["error"]
+            self.errors = [*state["errors"]]
 
     def overfits(self, image: Tensor) -> bool:
         """Say after a round whether the error has clearly risen, for good."""
@@ -43,9 +41,3 @@ class Judge:
             return False
         late = len(settled) - 1 - settled.index(min(settled)) >= PATIENCE
         return late and settled[-1] > RISE * min(settled)
-
-    def decides(self, image: Tensor) -> bool:
-        """Remember the error of the first image of the refit, which has not seen those views."""
-        if not math.isfinite(self.error):
-            self.error = self.measure(image)
-        return False

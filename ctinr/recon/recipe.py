@@ -45,6 +45,9 @@ class Recipe:
         Rounds of splitting, of the views that are not withheld.
     refit : int
         Rounds that follow, of all views.
+    finish : int
+        The most data steps that may follow the network, each only if the withheld views clearly
+        ask for it; with 0 the image is always the one that the network draws.
     optimizer : callable, optional
         From the network to its optimisers; if None, Muon and Adam at the rates of the family.
     precision : str
@@ -58,8 +61,9 @@ class Recipe:
     weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)
     trial: int = 20
     warm: int = 60
-    rounds: int = 80
-    refit: int = 20
+    rounds: int = 50
+    refit: int = 15
+    finish: int = 5
     optimizer: Optimizers | None = None
     precision: Precision = "auto"
     data_step: Literal["auto", "filtered", "plain"] = "auto"
@@ -72,6 +76,7 @@ class Recipe:
         checks.one_of(self.data_step, "data_step", ("auto", "filtered", "plain"))
         for name in ("trial", "warm", "rounds", "refit"):
             checks.count(getattr(self, name), name)
+        checks.count(self.finish, "finish", least=0)
 
     def decided(self, step: StepName, weight: float, family: Family) -> Recipe:
         """Return the recipe with one data step, one weight, and an optimiser for a family."""
@@ -80,7 +85,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        names = ("trial", "warm", "rounds", "refit", "precision", "data_step")
+        names = ("trial", "warm", "rounds", "refit", "finish", "precision", "data_step")
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "weights": list(self.weights), "optimizer": repr(self.optimizer)}
 

@@ -16,7 +16,7 @@ from ctinr.recon.problem import grid_of
 from ctinr.recon.rough import rough_image
 from ctinr.recon.run import Observer, Reconstruction, run
 from ctinr.recon.saddle import data_norm
-from ctinr.recon.selection import Choice, least
+from ctinr.recon.selection import Choice, least, standard_errors
 from ctinr.recon.tv import tv_steps
 
 CUTOFFS = (1.0, 0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1)
@@ -76,9 +76,7 @@ def strongest_alike(choice: Choice, squares: Callable[[float], Tensor], rule: st
     best = squares(choice.value)
     value = choice.value
     for weight in sorted(candidate for candidate in choice.candidates if candidate > value):
-        excess = squares(weight) - best
-        error = excess.std() / math.sqrt(len(excess)) if len(excess) > 1 else 0.0
-        if float(excess.mean()) > float(error):
+        if standard_errors(squares(weight) - best) > 1:
             break
         value = weight
     return replace(choice, value=value, rule=rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -255,3 +256,10 @@ def least(
     best = min(tried, key=lambda trial: trial[1])[0]
     values, errors = zip(*tried, strict=True)
     return Choice(best, values, errors, rule, interrupted)
+
+
+def standard_errors(gains: Tensor) -> float:
+    """Return the mean of gains, (view,), in units of its standard error; of one, 0 or ±infinity."""
+    mean = float(gains.mean())
+    error = float(gains.std()) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0

@@ -22,7 +22,7 @@ from ctinr.recon.plain_step import PlainStep
 from ctinr.recon.proximal import DataStep, proximal_steps
 from ctinr.recon.recipe import Recipe, StepName
 from ctinr.recon.run import Observer, run
-from ctinr.recon.search import WeightTrials, best_weight, largest_weight
+from ctinr.recon.search import WeightTrials, best_weight, largest_weight, view_squares
 from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
 
 
@@ -57,6 +57,10 @@ class Task:
     def error(self, image: Tensor) -> float:
         """Return the relative error of an image on the withheld views."""
         return relative_error(self.withheld.A, image.clamp(min=0), self.withheld.y)
+
+    def squares(self, image: Tensor) -> Tensor:
+        """Return the squared error of an image in every withheld view, (view,)."""
+        return view_squares(self.withheld.A, image.clamp(min=0), self.withheld.y)
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,7 +128,8 @@ def with_interval(
     interval: Interval | None = None
     found = {"members": members, "level": level, "stopped_by": ended}
     if ended == "iterations":
-        images = render_grid(ensemble, A.domain, points_at_once=points).clamp(min=0)
+        images = render_grid(ensemble, A.domain, points_at_once=points)
+        images = field.finish.taken(stage.data_step, images).clamp(min=0)
         errors = task.scale * (images - image)
         larger = inflation(data - A(images), residual)
         interval = interval_of(result.image, errors, level=level, inflation=larger)

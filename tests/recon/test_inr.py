@@ -89,7 +89,7 @@ def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
 def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     A, y, _ = scan
     split = withhold_views(18, fraction=0.2, seed=3)
-    recipe = Recipe(weights=(1e-5,), trial=3, warm=10, rounds=3, refit=2)
+    recipe = Recipe(weights=(1e-5,), trial=3, warm=10, rounds=3, refit=2, finish=0)
 
     def images_and_error(data):
         blind = Kept(-2 * 20)
