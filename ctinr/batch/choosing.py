@@ -18,7 +18,8 @@ from ctinr.batch.stack import Stack
 from ctinr.networks import Family
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import WINDOWS
-from ctinr.recon.inr import DEFAULT_FAMILY, inr
+from ctinr.recon.field import DEFAULT_FAMILY
+from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.saddle import data_norm

@@ -18,8 +18,9 @@ from ctinr.networks import Family
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import padded_length
 from ctinr.recon.fbp import fbp
+from ctinr.recon.field import DEFAULT_FAMILY
 from ctinr.recon.filtered import widened
-from ctinr.recon.inr import DEFAULT_FAMILY, inr
+from ctinr.recon.inr import inr
 from ctinr.recon.needs import splitting_bytes
 from ctinr.recon.observers import GapBelow
 from ctinr.recon.recipe import Recipe

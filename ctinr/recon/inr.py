@@ -15,42 +15,17 @@ What it does, in order:
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ctinr import checks
-from ctinr.geometry import Grid
-from ctinr.networks import BWReLU, CoordinateNetwork, Family
-from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
-from ctinr.recon.finish import Finish
-from ctinr.recon.fit import (
-    MUON_ADAM,
-    apply_precision,
-    fit_steps,
-    norm_record,
-    with_last_image,
-)
-from ctinr.recon.judge import Judge
-from ctinr.recon.last_good import LastGood
-from ctinr.recon.levels import Problem, resampled
-from ctinr.recon.needs import points_at_once
-from ctinr.recon.problem import check_data, slice_of
-from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
-from ctinr.recon.run import Observer, Reconstruction, Step, run
-from ctinr.recon.selection import Choice, Split, split_views
-from ctinr.recon.stages import Splitting, Stage
-from ctinr.recon.trials import Task, Trial, best_trial, physical
-
-# Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
-# layers start with little spread, and so draw no detail that the views do not ask for.
-DEFAULT_FAMILY = BWReLU(width=256, init="flat", spread=0.2)
+from ctinr.networks import Family
+from ctinr.recon.checkpoints import Store
+from ctinr.recon.field import fitted_field
+from ctinr.recon.recipe import Recipe
+from ctinr.recon.run import Observer, Reconstruction
+from ctinr.recon.selection import Split
 
 
 def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
@@ -74,7 +49,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     y : Tensor, shape (angle, u), float32
         Line integrals, without unit.
     family : Family, optional
-        The network to build, of `ctinr.networks`; `DEFAULT_FAMILY` if None.
+        The network to build, of `ctinr.networks`; `DEFAULT_FAMILY` of `ctinr.recon.field` if None.
     recipe : Recipe, optional
         Lengths, weights to choose from, optimiser; `Recipe()` if None.
     split : Split, optional
@@ -118,179 +93,6 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     field = fitted_field(A, y, observers=observers, **kept, **given)
     field.keeper.finish(field.result)
     return field.result
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """A network that was fitted to data, with what it was fitted by.
-
-    Parameters
-    ----------
-    network : CoordinateNetwork
-        As it draws the image, in units of the task; without the data steps that follow.
-    task, trial
-        The data, and the data step that was chosen.
-    recipe : Recipe
-        What was decided: one weight, one data step, an optimiser.
-    result : Reconstruction
-        What `inr` returns.
-    finish : Finish
-        The data steps that follow the network.
-    keeper : Keeper
-        What keeps the states of the fit; to be told when all is over.
-    memory_budget : int or None
-        What all may take, bytes.
-    """
-
-    network: CoordinateNetwork
-    task: Task
-    trial: Trial
-    recipe: Recipe
-    result: Reconstruction
-    finish: Finish
-    keeper: Keeper
-    memory_budget: int | None
-
-
-def fitted_field(  # noqa: PLR0913 - as for `inr`
-    A: Any,
-    y: Tensor,
-    *,
-    family: Family | None = None,
-    recipe: Recipe | None = None,
-    split: Split | None = None,
-    seed: int = 0,
-    observers: Sequence[Observer] = (),
-    checkpoint: Store | None = None,
-    memory_budget: int | None = None,
-    members: int = 1,
-) -> Field:
-    """Do as `inr` does, and return the network as well, for whoever goes on with it.
-
-    So many `members` as will go on together shall find room in the memory.
-    """
-    begun = time.perf_counter()
-    slice_of(A)
-    check_data(A, y)
-    checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
-    recipe = recipe or Recipe()
-    split = split or split_views(A.geometry, seed=seed)
-    family = family or DEFAULT_FAMILY
-    keeper = Keeper(checkpoint, _settings(Problem(A, y), family, recipe, split, seed))
-    network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
-    precision = apply_precision(network, recipe.precision)
-    sizes = A.domain.shape, y.shape
-    points = points_at_once(network, *sizes, memory_budget=memory_budget)
-    if members > 1:
-        # What follows is refused now, and not when the first fit is done.
-        points_at_once(network, *sizes, memory_budget=memory_budget, members=members)
-    task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
-    trial, keeper = _trial_of(task, recipe, keeper)
-    used = recipe.decided(trial.step, trial.choice.value, family)
-    result, finish = fit_network(network, task, used, trial, keeper=keeper, points=points)
-    error = finish.error if math.isfinite(finish.error) else trial.choice.error
-    record = {
-        "choice": trial.choice.to_dict(),
-        "withheld_error": error,
-        "data_steps_after": finish.count if result.stopped_by in OVER else 0,
-        "split": split.to_dict(),
-        **norm_record(network),
-    }
-    given = {"network": repr(family), **used.to_dict(), "seed": seed}
-    result = replace(
-        result,
-        method="neural field",
-        seconds=time.perf_counter() - begun,
-        parameters=MappingProxyType({**given, "precision_used": precision}),
-        record=MappingProxyType(record),
-    )
-    return Field(network, task, trial, used, result, finish, keeper, memory_budget)
-
-
-def fit_network(
-    network: CoordinateNetwork,
-    task: Task,
-    recipe: Recipe,
-    trial: Trial,
-    *,
-    keeper: Keeper,
-    points: int,
-) -> tuple[Reconstruction, Finish]:
-    """Return a fit that has seen all views, and what followed it.
-
-    Nothing follows a fit that was ended early. After an interrupt of the trials there is only the
-    warm start.
-    """
-    hurry, blind, whole = trial.choice.interrupted, trial.blind_step(task), trial.whole_step(task)
-    judge = Judge(task.error, recipe.rounds)
-    finish = Finish(blind, task.squares, task.error, recipe.finish)
-    for name, remembers in (("judge", judge), ("finish", finish)):
-        remembers.restore(keeper.found.get(name))
-        keeper.add(**{name: remembers.state})
-    stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
-    if not hurry:
-        stages += [
-            blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
-            refit_rounds(recipe, task.whole.A.domain, whole, enough=finish.sees),
-        ]
-    stages = [replace(stage, points_at_once=points) for stage in stages]
-    last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
-    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
-    grid, watchers = task.whole.A.domain, () if hurry else task.observers
-    shown = _in_units(steps, stages, grid=grid, scale=task.scale)
-    iterations = sum(stage.iterations for stage in stages)
-    result = run(shown, iterations, watchers, earlier=keeper.losses)
-    held = {"last_good": last_good, "points_at_once": points}
-    result = with_last_image(result, network, grid=grid, **held)
-    stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
-    image = finish.taken(whole, result.image) if stopped_by in OVER else result.image
-    return replace(result, image=physical(image, task.scale), stopped_by=stopped_by), finish
-
-
-def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:
-    """Return the best trial, or that of an earlier run, and what keeps the fit that follows.
-
-    Nothing does after trials that were cut short: whole ones might have chosen another fit.
-    """
-    found = keeper.found.get("trial")
-    if found is None:
-        trial = best_trial(task, recipe)
-    else:
-        image, choice = found["image"].to(task.start), Choice(**found["choice"])
-        trial = Trial(**{**found, "image": image, "choice": choice})
-    if trial.choice.interrupted or any(
-        getattr(each, "has_ended", False) for each in task.observers
-    ):
-        return trial, Keeper(None, {})
-    kept = {each.name: getattr(trial, each.name) for each in fields(trial)}
-    keeper.add(trial=lambda: {**kept, "choice": asdict(trial.choice)})
-    keeper.offer(dict)
-    return trial, keeper
-
-
-def _settings(
-    problem: Problem, family: Family, recipe: Recipe, split: Split, seed: int
-) -> dict[str, Any]:
-    """Return what a fit is made of, as a checkpoint knows it."""
-    plain = {name: spelled(value) for name, value in recipe.to_dict().items()}
-    return {
-        "data": fingerprint(problem.y),
-        "operator": described(problem.A),
-        "family": spelled(family),
-        **plain,
-        "split": split.to_dict(),
-        "seed": seed,
-    }
-
-
-def _in_units(
-    steps: Iterator[Step], stages: Sequence[Stage | Splitting], *, grid: Grid, scale: float
-) -> Iterator[Step]:
-    """Show the steps in 1/mm and on one grid; all stages but the first are on that grid."""
-    for step in steps:
-        own = stages[0].grid if step.index <= stages[0].iterations else grid
-        image = resampled(step.image, own, target=grid)
-        yield replace(step, image=physical(image, scale))
 
 
 __all__ = ["Recipe", "inr"]

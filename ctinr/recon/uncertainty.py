@@ -18,8 +18,8 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
+from ctinr.recon.field import Field, fitted_field
 from ctinr.recon.fit import MUON_ADAM, fit_steps
-from ctinr.recon.inr import Field, fitted_field
 from ctinr.recon.interval import Interval, inflation, interval_of, resampled
 from ctinr.recon.levels import Problem
 from ctinr.recon.needs import points_at_once

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ctinr.metrics import psnr
 from ctinr.projectors import Projector
-from ctinr.recon.inr import fitted_field
+from ctinr.recon.field import fitted_field
 from ctinr.recon.interval import LEVELS
 from ctinr.recon.uncertainty import LEVEL, with_interval
 from ctinr.report.choices import SERIES

@@ -17,7 +17,7 @@ from ctinr.batch.blocks import BlockTask
 from ctinr.batch.journal import Journal
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
-from ctinr.recon.inr import DEFAULT_FAMILY
+from ctinr.recon.field import DEFAULT_FAMILY
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.tv import tv
 from tests.batch.stacks import cells, objects, spoil, write

@@ -13,7 +13,7 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Ensemble, Wire
 from ctinr.operators import Identity, Observation
 from ctinr.projectors import Projector
-from ctinr.recon import inr as recipe_of_inr
+from ctinr.recon import field
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
 from ctinr.recon.observers import Watcher
@@ -117,7 +117,7 @@ def test_the_field_goes_on_to_equal_bits_however_often_it_is_ended(expected, mon
         partly = inr(A, y, **given, checkpoint=store, observers=[EndsAt(ALL, index)])
         assert partly.stopped_by == "interrupted" and store.state is not None
         # The choice is that of the first run: nothing is tried again.
-        monkeypatch.setattr(recipe_of_inr, "best_trial", None)
+        monkeypatch.setattr(field, "best_trial", None)
     result = inr(A, y, **given, checkpoint=store)
     assert torch.equal(result.image, expected.image) and result.losses == expected.losses
     assert result.stopped_by == "iterations" and store.state is None

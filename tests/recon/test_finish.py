@@ -10,8 +10,9 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
+from ctinr.recon.field import fitted_field
 from ctinr.recon.finish import Finish
-from ctinr.recon.inr import fitted_field, inr
+from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.selection import standard_errors
 from ctinr.recon.stages import render_grid

@@ -14,7 +14,8 @@ from ctinr.networks import BWReLU, Siren
 from ctinr.projectors import Projector
 from ctinr.recon import trials
 from ctinr.recon.fbp import fbp
-from ctinr.recon.inr import Judge, inr
+from ctinr.recon.inr import inr
+from ctinr.recon.judge import Judge
 from ctinr.recon.levels import Problem
 from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.optimizers import AdamOnly

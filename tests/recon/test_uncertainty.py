@@ -11,8 +11,9 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Ensemble
 from ctinr.projectors import Projector
+from ctinr.recon.field import fitted_field
 from ctinr.recon.fit import fit_steps
-from ctinr.recon.inr import fitted_field, inr
+from ctinr.recon.inr import inr
 from ctinr.recon.interval import inflation, interval_of, resampled
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly
