@@ -113,7 +113,16 @@ def chosen_text(row: Row) -> str:
     candidates = len(row.chosen.get("candidates") or ())
     tried = f" {candidates} candidates were tried." if candidates > 1 else ""
     value = value[:1].upper() + value[1:]
-    return f"{value}: {rule}.{tried}" if rule else f"{value}.{tried}"
+    return (f"{value}: {rule}." if rule else f"{value}.") + tried + _after_network(row)
+
+
+def _after_network(row: Row) -> str:
+    """Return, in a sentence, that the image is not the one that the network draws, if so."""
+    steps = row.reconstruction.record.get("data_steps_after")
+    if not steps:
+        return ""
+    told = wording.counted(steps, "data step")
+    return f" The network's image went through {told} more, as the withheld views clearly gain."
 
 
 def _parameters_text(row: Row) -> str:

@@ -15,7 +15,7 @@ import torch
 from ctinr.geometry import Grid
 from ctinr.report import Comparison, html
 from ctinr.report.html import block_averages, viewer_data, write_report
-from ctinr.report.page import words
+from ctinr.report.page import chosen_text, words
 
 LOADING = {"src", "srcset", "href", "data", "action", "poster", "background"}
 
@@ -197,3 +197,13 @@ def test_the_page_says_which_fit_is_shown(compared, stopped_by, whose, remark):
     (method,) = words(replace(comparison, rows=rows))["methods"]
     assert method["parameters"].startswith(whose)
     assert method["remark"] == remark
+
+
+def test_an_image_that_is_not_the_one_of_the_network_is_named_so(compared):
+    row = compared().rows[1]
+
+    def told(record):
+        return chosen_text(replace(row, reconstruction=replace(row.reconstruction, record=record)))
+
+    assert told({"data_steps_after": 0}) == told({}) == chosen_text(row)
+    assert "went through 2 data steps more" in told({"data_steps_after": 2})
