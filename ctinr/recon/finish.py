@@ -14,11 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ctinr.recon.selection import standard_errors
-
-# What a step must gain, in standard errors of the mean gain of a view: no more than one gain in
-# forty is as large by chance. A single view cannot tell.
-CLEAR = 2.0
+from ctinr.recon.selection import clear_gain
 
 
 @dataclass(eq=False)
@@ -66,7 +62,7 @@ class Finish:
         while self.count < self.most:
             further = self.blind(image)
             new = self.squares(further)
-            if len(new) < 2 or not standard_errors(squares - new) > CLEAR:
+            if not clear_gain(squares - new):
                 break
             image, squares, self.count = further, new, self.count + 1
         self.error = self.measure(image)

@@ -54,8 +54,8 @@ class Recipe:
         "auto", "float32" or "bfloat16"; see `fit`.
     data_step : str
         "filtered": proximal steps with a ramp, at the `weights`. "plain": iterations of `tv`, at
-        weights from which the one of least withheld error is chosen. "auto": plain where that
-        explains the withheld views better; with one weight given, filtered.
+        weights from which the one of least withheld error is chosen. "auto": plain unless the
+        withheld views clearly gain by filtered ones; with one weight given, filtered.
     """
 
     weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)

@@ -18,6 +18,9 @@ from ctinr.recon.problem import of_views
 from ctinr.recon.views import distinct_directions
 
 WITHHELD_RULE = "least relative error on the withheld views"
+# What shall not be an accident must gain so many standard errors of the mean gain of a view: no
+# more than one in forty is as large by chance.
+CLEAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,14 @@ def least(
     best = min(tried, key=lambda trial: trial[1])[0]
     values, errors = zip(*tried, strict=True)
     return Choice(best, values, errors, rule, interrupted)
+
+
+def clear_gain(gains: Tensor) -> bool:
+    """Return whether gains of squared error, (view,), are no accident; a single view cannot tell.
+
+    They are if their mean is more than `CLEAR` standard errors.
+    """
+    return len(gains) > 1 and standard_errors(gains) > CLEAR
 
 
 def standard_errors(gains: Tensor) -> float:

@@ -4,7 +4,8 @@ Two kinds of data steps take turns with the regression of the network. *Filtered
 `ctinr.recon.proximal`, weigh noise rightly and settle in ten rounds. *Plain* ones, of
 `ctinr.recon.plain_step`, are iterations of total variation itself, which go on to the last detail
 that the data hold, and do not take for detail what cells cannot show of sharp edges: a decibel and
-more ahead without noise or where bone is, a quarter behind in soft tissue. The views say which.
+more ahead without noise or where bone is, level elsewhere. They are taken unless the views clearly
+say otherwise: from very few views of rough matter the filtered steps fit what nobody can know.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ctinr.recon.proximal import DataStep, proximal_steps
 from ctinr.recon.recipe import Recipe, StepName
 from ctinr.recon.run import Observer, run
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight, view_squares
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
+from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, clear_gain, least
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,8 @@ def best_trial(task: Task, recipe: Recipe) -> Trial:
     if decided or filtered.choice.interrupted:
         return filtered
     plain = plain_trial(task)
-    best = plain if plain.choice.error < filtered.choice.error else filtered
+    gains = task.squares(plain.image) - task.squares(filtered.image)
+    best = filtered if clear_gain(gains) else plain
     return replace(best, choice=replace(best.choice, interrupted=plain.choice.interrupted))
 
 

@@ -19,7 +19,7 @@ from ctinr.recon.stages import render_grid
 from phantoms import disk
 
 FAMILY = BWReLU(width=16, depth=2)
-TINY = Recipe(trial=2, warm=20, rounds=3, refit=2, data_step="plain")
+TINY = Recipe(weights=(1e-5,), trial=2, warm=20, rounds=3, refit=2)
 
 
 @pytest.fixture(scope="module")

@@ -184,19 +184,22 @@ def test_without_noise_the_data_steps_are_those_of_total_variation(scan):
 
 
 @pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,)])
-@pytest.mark.parametrize("plain, better", [(0.101, False), (0.099, True)])
-def test_plain_steps_are_taken_where_they_are_better(scan, monkeypatch, weights, plain, better):
+@pytest.mark.parametrize("gains, clear", [((2.0, 3.0, 2.0), True), ((2.0, 3.0, -2.0), False)])
+def test_plain_steps_are_taken_unless_others_are_clearly_better(
+    scan, monkeypatch, weights, gains, clear
+):
     task = Task.of(Problem(*scan[:2]), withhold_views(18), ())
 
-    def trial(step, error):
-        choice = Choice(1.0, (1.0,), (error,), "rule")
-        return lambda *_: Trial(step, choice, torch.zeros(1))
+    def trial(step, squares):
+        choice = Choice(1.0, (1.0,), (sum(squares),), "rule")
+        return lambda *_: Trial(step, choice, torch.tensor(squares))
 
-    monkeypatch.setattr(trials, "filtered_trial", trial("filtered", 0.1))
-    monkeypatch.setattr(trials, "plain_trial", trial("plain", plain))
+    monkeypatch.setattr(Task, "squares", lambda self, image: image)
+    monkeypatch.setattr(trials, "filtered_trial", trial("filtered", (4.0, 4.0, 4.0)))
+    monkeypatch.setattr(trials, "plain_trial", trial("plain", tuple(4.0 + n for n in gains)))
     found = trials.best_trial(task, Recipe(weights=weights))
     # One weight is one that was decided on.
-    assert found.step == ("plain" if better and len(weights) > 1 else "filtered")
+    assert found.step == ("filtered" if clear or len(weights) == 1 else "plain")
 
 
 @pytest.mark.parametrize("fit, index", [(3, 2), (4, 2)])
