@@ -10,7 +10,6 @@ by an error like that of x itself: its noise, and its bias as well.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,31 +69,11 @@ def resampled(
     return projection + signs.to(residual) * residual
 
 
-def inflation(left: Tensor, given: Tensor) -> float:
-    """Return by how much the errors of an image are larger than those of its members, at least 1.
-
-    Fits explain a part of the noise too, so the residual that members were given is smaller than
-    the noise was that left it: by ρ, the part that members leave of theirs. What cells cannot show
-    is left as it is. No data tell noise and that apart, and each is taken for half of the
-    residual's energy: ``(1 / ρ² + 1) / 2`` is how much more there was.
-
-    Parameters
-    ----------
-    left : Tensor
-        The residuals of the members after their fits.
-    given : Tensor
-        The residual that their data were made with.
-    """
-    part = float(left.square().mean().sqrt() / given.square().mean().sqrt())
-    return math.sqrt((part**-2 + 1) / 2) if 0 < part < 1 else 1.0
-
-
 def interval_of(
     image: Float[Tensor, "y x"],
     errors: Float[Tensor, "members y x"],
     *,
     level: float,
-    inflation: float = 1.0,
 ) -> Interval:
     """Return the interval about an image, from the errors of members that are errors like its own.
 
@@ -109,14 +88,12 @@ def interval_of(
         1/mm; of two members or more.
     level : float
         The part of the cells to cover, in (0, 1).
-    inflation : float
-        How many times larger the errors of the image are, at least 1.
     """
     squares = errors.square()
     total, count = squares.sum(0), len(errors)
     others = _smoothed((total - squares).clamp(min=0) / (count - 1)).sqrt()
     ratios = torch.where(errors == 0, 0.0, errors.abs() / others).flatten()
-    std = inflation * _smoothed(total[None] / count)[0].sqrt()
+    std = _smoothed(total[None] / count)[0].sqrt()
     reach = _quantiles(ratios, (level,))[0] * std
     factors = tuple(zip(LEVELS, _quantiles(ratios, LEVELS), strict=True))
     return Interval(std, (image - reach).clamp(min=0), image + reach, level, factors, count)

@@ -20,7 +20,7 @@ from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
 from ctinr.recon.field import Field, fitted_field
 from ctinr.recon.fit import MUON_ADAM, fit_steps
-from ctinr.recon.interval import Interval, inflation, interval_of, resampled
+from ctinr.recon.interval import Interval, interval_of, resampled
 from ctinr.recon.levels import Problem
 from ctinr.recon.needs import points_at_once
 from ctinr.recon.recipe import Recipe, refit_rounds
@@ -131,9 +131,7 @@ def with_interval(
         images = render_grid(ensemble, A.domain, points_at_once=points)
         images = field.finish.taken(stage.data_step, images).clamp(min=0)
         errors = task.scale * (images - image)
-        larger = inflation(data - A(images), residual)
-        interval = interval_of(result.image, errors, level=level, inflation=larger)
-        found["inflation"] = larger
+        interval = interval_of(result.image, errors, level=level)
     return replace(
         result,
         interval=interval,

@@ -33,7 +33,7 @@ OBJECTS = ("forbild-head", "forbild-thorax", "random-ellipses")
 PHOTONS, MEMBERS = 1e5, 8
 KEYS = (*SCAN_KEYS, "members")
 COVERED = tuple(f"covered at {level:g}" for level in LEVELS)
-VALUES = ("psnr", "seconds of one", "seconds of all", "times", "inflation", *COVERED)
+VALUES = ("psnr", "seconds of one", "seconds of all", "times", *COVERED)
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
@@ -65,8 +65,7 @@ def measured(cell: Cell, members: int, *, smoke: bool) -> dict[str, Any]:
     one, every = field.result.seconds, result.seconds
     found = calibration(result.interval, result.image, as_array(truth))
     level = psnr(result.image, truth.to(result.image), data_range=float(truth.max() - truth.min()))
-    larger = result.record["ensemble"]["inflation"]
-    values = (level, one, every, every / one, larger, *(part for _, part in found))
+    values = (level, one, every, every / one, *(part for _, part in found))
     named = {name: f"{value:.4g}" for name, value in zip(VALUES, values, strict=True)}
     return {**_key(cell, members), **named}
 
@@ -91,7 +90,7 @@ def _key(cell: Cell, members: int) -> dict[str, Any]:
 
 
 def _shown(row: Mapping[str, str]) -> dict[str, str]:
-    kept = (*KEYS, "psnr", "seconds of one", "times", "inflation", f"covered at {LEVEL:g}")
+    kept = (*KEYS, "psnr", "seconds of one", "times", f"covered at {LEVEL:g}")
     return {name: row[name] for name in kept}
 
 

@@ -14,7 +14,7 @@ from ctinr.projectors import Projector
 from ctinr.recon.field import fitted_field
 from ctinr.recon.fit import fit_steps
 from ctinr.recon.inr import inr
-from ctinr.recon.interval import inflation, interval_of, resampled
+from ctinr.recon.interval import interval_of, resampled
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
@@ -67,7 +67,6 @@ def test_the_truth_lies_within(scan, field, found):
     assert (interval.level, interval.members) == (0.9, 4)
     told = found.record["ensemble"]
     assert (told["members"], told["level"], told["stopped_by"]) == (4, 0.9, "iterations")
-    assert told["inflation"] > 1
     assert (interval.lower >= 0).all() and (interval.lower <= found.image).all()
     assert (found.image <= interval.upper).all() and bool((interval.std > 0).any())
     inside = ((truth >= interval.lower) & (truth <= interval.upper)).float().mean()
@@ -134,18 +133,6 @@ def test_errors_of_one_size_are_covered_at_every_level(members):
         assert float(covered) == pytest.approx(level, abs=0.03)
     # Two know little: their own errors must not be part of what they are compared with.
     assert dict(interval.factors)[0.99] > {2: 2.8, 8: 2.6}[members]
-
-
-def test_what_fits_leave_of_the_noise_widens_the_interval():
-    given = torch.randn(8, 9, generator=seeded(0))
-    # Half of the energy was noise, of which a quarter was left: (4 + 1) / 2.
-    assert inflation(0.5 * given, given) == pytest.approx(2.5**0.5)
-    # More than all of it is a fit that has not explained its data; none is data without noise.
-    assert inflation(2 * given, given) == 1.0 == inflation(0 * given, 0 * given)
-    errors = torch.rand(3, 8, 9, generator=seeded(1))
-    one, other = (interval_of(given, errors, level=0.5, inflation=by) for by in (1.0, 1.5))
-    torch.testing.assert_close(other.std, 1.5 * one.std)
-    assert other.factors == one.factors
 
 
 def test_where_all_members_agree_the_interval_is_a_point():
