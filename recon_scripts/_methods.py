@@ -30,7 +30,9 @@ SMOKE_FAMILIES: dict[str, Family] = {
     name: family(width=16, depth=2)  # type: ignore[call-arg]
     for name, family in families.items()
 }
-SMOKE_RECIPE = Recipe(weights=(3e-5, 1e-5), trial=5, warm=20, rounds=3, refit=1)
+SMOKE_RECIPE = Recipe(
+    weights=(3e-5, 1e-5), data_step="filtered", trial=5, warm=20, rounds=3, refit=1
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,7 +50,7 @@ def test_methods_choose_for_a_fan(curved):
 
 def test_the_neural_field_takes_a_fan():
     A, y, truth = scanned(equal_angles(36, span=2 * math.pi))
-    recipe = Recipe(weights=(1e-4, 3e-5), trial=10, warm=20, rounds=12, refit=4)
+    recipe = Recipe(weights=(3e-5,), trial=10, warm=20, rounds=12, refit=4)
     field = inr(A, y, family=BWReLU(width=64), recipe=recipe)
     assert quality(field, truth) > quality(fbp(A, y), truth) + 1
 

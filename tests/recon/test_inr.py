@@ -170,7 +170,7 @@ def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, fit, index, by_k
 
 def test_without_noise_the_data_steps_are_those_of_total_variation(scan):
     A, _, truth = scan
-    recipe = Recipe(weights=(1e-3, 3e-4), trial=4, warm=40, rounds=6, refit=3)
+    recipe = Recipe(weights=(1e-3, 3e-4), trial=4, warm=40, rounds=4, refit=2)
     split = withhold_views(18, fraction=0.2, seed=3)
     result = inr(A, A(truth), family=WIDE, recipe=recipe, split=split)
     assert result.parameters["data_step"] == "plain"
