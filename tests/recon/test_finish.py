@@ -104,8 +104,12 @@ def test_nothing_follows_a_fit_that_was_ended(scan):
             pass
 
     A, y = scan
-    result = inr(A, y, family=FAMILY, recipe=TINY, observers=[Ends()])
-    assert result.stopped_by == "enough" and result.record["data_steps_after"] == 0
+    field = fitted_field(A, y, family=FAMILY, recipe=TINY, observers=[Ends()])
+    assert field.result.stopped_by == "enough" and field.result.record["data_steps_after"] == 0
+    # They had been decided on by then.
+    assert field.finish.count > 0
+    image = render_grid(field.network, A.domain) * field.task.scale
+    assert torch.equal(field.result.image, image.clamp(min=0))
 
 
 def test_a_number_of_steps_that_is_none_is_refused():
