@@ -116,7 +116,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     record = {
         "choice": trial.choice.to_dict(),
         "withheld_error": error,
-        "data_steps_after": finish.count if result.stopped_by in OVER else 0,
+        "data_steps_after": finish.steps,
         "split": split.to_dict(),
         **norm_record(network),
     }
@@ -167,8 +167,9 @@ def fit_network(
     held = {"last_good": last_good, "points_at_once": points}
     result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
-    image = finish.taken(whole, result.image) if stopped_by in OVER else result.image
-    return replace(result, image=physical(image, task.scale), stopped_by=stopped_by), finish
+    finish.called_off = stopped_by not in OVER
+    image = physical(finish.taken(whole, result.image), task.scale)
+    return replace(result, image=image, stopped_by=stopped_by), finish
 
 
 def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:

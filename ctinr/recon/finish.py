@@ -36,6 +36,8 @@ class Finish:
     error : float
         The relative error, on the withheld views, of the image that has not seen them, after these
         steps.
+    called_off : bool
+        Whether none is taken all the same, as the fit was ended early.
     """
 
     blind: Callable[[Tensor], Tensor]
@@ -44,6 +46,12 @@ class Finish:
     most: int
     count: int = 0
     error: float = math.inf
+    called_off: bool = False
+
+    @property
+    def steps(self) -> int:
+        """How many data steps follow the network."""
+        return 0 if self.called_off else self.count
 
     def state(self) -> dict[str, Any]:
         """Return what has been decided."""
@@ -69,7 +77,7 @@ class Finish:
         return False
 
     def taken(self, step: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-        """Return the image after so many steps of all views."""
-        for _ in range(self.count):
+        """Return the image after the steps that follow the network, here of all views."""
+        for _ in range(self.steps):
             image = step(image)
         return image

@@ -106,8 +106,10 @@ def test_nothing_follows_a_fit_that_was_ended(scan):
     A, y = scan
     field = fitted_field(A, y, family=FAMILY, recipe=TINY, observers=[Ends()])
     assert field.result.stopped_by == "enough" and field.result.record["data_steps_after"] == 0
-    # They had been decided on by then.
-    assert field.finish.count > 0
+    # They had been decided on by then; the members of an ensemble take none either.
+    assert field.finish.count > 0 and field.finish.steps == 0
+    still = torch.ones(2, 3)
+    assert torch.equal(field.finish.taken(lambda image: 2 * image, still), still)
     image = render_grid(field.network, A.domain) * field.task.scale
     assert torch.equal(field.result.image, image.clamp(min=0))
 
