@@ -59,12 +59,14 @@ from ctinr.recon.fbp import fbp
 from ctinr.recon.fdk import fdk
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
+from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.scale import select_scale
 from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp, tuned_fdk
+from ctinr.recon.tuned_pnp import tuned_pnp
 from ctinr.recon.tv import tv
 from ctinr.recon.uncertainty import uncertainty
 
@@ -109,6 +111,7 @@ __all__ = [
     "fdk",
     "fit",
     "inr",
+    "pnp",
     "psnr",
     "read_scan",
     "rmse",
@@ -122,6 +125,7 @@ __all__ = [
     "to_relu",
     "tuned_fbp",
     "tuned_fdk",
+    "tuned_pnp",
     "tuned_tv",
     "tv",
     "uncertainty",

@@ -20,6 +20,7 @@ from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_tv, tuned_tv
 from ctinr.recon.tuned_filter import oracle_fbp, oracle_fdk, tuned_fbp, tuned_fdk
+from ctinr.recon.tuned_pnp import tuned_pnp
 from ctinr.recon.uncertainty import LEVEL, with_interval
 from recon_scripts._options import MethodOptions
 
@@ -30,9 +31,7 @@ SMOKE_FAMILIES: dict[str, Family] = {
     name: family(width=16, depth=2)  # type: ignore[call-arg]
     for name, family in families.items()
 }
-SMOKE_RECIPE = Recipe(
-    weights=(3e-5, 1e-5), data_step="filtered", trial=5, warm=20, rounds=3, refit=1
-)
+SMOKE_RECIPE = Recipe(warm=20, rounds=3, refit=1, steps=20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +94,10 @@ def _tv(task: Task) -> Reconstruction:
     return tuned_tv(task.A, task.y, split=task.split, observers=task.observers)
 
 
+def _pnp(task: Task) -> Reconstruction:
+    return tuned_pnp(task.A, task.y, split=task.split, observers=task.observers)
+
+
 def _inr(task: Task) -> Reconstruction:
     name, options = task.options.family, task.options
     budget = options.memory_budget
@@ -144,6 +147,7 @@ METHODS: tuple[Method, ...] = (
         lambda geometry: isinstance(geometry, ConeBeam),
     ),
     Method("tv", "total variation", _tv, _oracle(oracle_tv)),
+    Method("pnp", "plug-and-play with a non-local prior, of slices", _pnp, takes=_is_slice),
     Method("inr", "neural field, of slices", _inr, takes=_is_slice),
 )
 
@@ -167,7 +171,7 @@ def suited(
 
 
 def methods_named(names: str) -> tuple[Method, ...]:
-    """Return the methods of a list such as "fbp,tv,inr", each once, in its order."""
+    """Return the methods of a list such as "fbp,tv,pnp,inr", each once, in its order."""
     known = {method.name: method for method in METHODS}
     asked = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     unknown = [name for name in asked if name not in known]

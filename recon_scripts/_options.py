@@ -108,6 +108,8 @@ class StackOptions:
     """With --out VOLUME.h5, for fbp: the cut-off in (0, 1] (default: chosen from the data)."""
     weight: Annotated[float | None, Described] = None
     """With --out VOLUME.h5, for tv and inr: the weight (default: chosen from the data)."""
+    prior: Annotated[Literal["tv", "nonlocal"] | None, Described] = None
+    """With --out VOLUME.h5, for inr: what --weight is of (default: chosen from the data)."""
     samples: Annotated[int | None, Described] = None
     """With --out VOLUME.h5: choose on so many slices, spread over the stack (5)."""
     compression: Annotated[Literal["none", "gzip", "lzf"] | None, Described] = None

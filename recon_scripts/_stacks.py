@@ -86,6 +86,7 @@ def job_of(config: Reconstruct) -> Job:
         config.method,
         window=config.window,
         cutoff=config.cutoff,
+        prior=config.prior,
         weight=config.weight,
         samples=5 if config.samples is None else config.samples,
         family=(SMOKE_FAMILIES if config.smoke else FAMILIES)[config.family],

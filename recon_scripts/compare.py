@@ -20,7 +20,7 @@ class Compare(OutputOptions, MethodOptions, ScanOptions):
     scan: ScanPath = None
     """A scan (HDF5: ctinr or Scientific Data Exchange) or a picture, of which one is simulated."""
     methods: Annotated[str | None, Described] = None
-    """Which ones, with commas between them (default: all that take the scan, as fbp,tv,inr)."""
+    """Which ones, with commas between them (default: all that take the scan, as fbp,tv,pnp,inr)."""
     oracle: bool = False
     """Add yardsticks, tuned against the truth; they take no part in the verdict."""
 

@@ -20,7 +20,7 @@ from ctinr.operators import LinearOperator
 from ctinr.operators.filters import WINDOWS
 from ctinr.recon.field import DEFAULT_FAMILY
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.tuned import tuned_tv
@@ -28,7 +28,7 @@ from ctinr.recon.tuned_filter import tuned_fbp
 
 # Which numbers a method has that may be given.
 NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"fbp": ("window", "cutoff"), "tv": ("weight",), "inr": ("weight",)}
+    {"fbp": ("window", "cutoff"), "tv": ("weight",), "inr": ("prior", "weight")}
 )
 
 
@@ -42,8 +42,10 @@ class Method:
         "fbp", "tv" or "inr".
     window, cutoff : str and float, optional
         The filter of `fbp`; one of them given, the other is "ram-lak" or 1.
+    prior : str, optional
+        Of `inr`, "tv" or "nonlocal"; see `Recipe`.
     weight : float, optional
-        Of the total variation, for `tv`; or for `inr`, in the units of its `Recipe`.
+        Of `tv`, or of the prior of `inr`, which is then to be named; see `Recipe`.
     samples : int
         Without these, on how many slices they are chosen, spread over the stack.
     family, recipe, seed
@@ -59,6 +61,7 @@ class Method:
     name: str = "fbp"
     window: str | None = None
     cutoff: float | None = None
+    prior: PriorName | None = None
     weight: float | None = None
     samples: int = 5
     family: Family = DEFAULT_FAMILY
@@ -67,7 +70,7 @@ class Method:
 
     def __post_init__(self) -> None:
         checks.one_of(self.name, "method", tuple(NUMBERS))
-        for name in ("window", "cutoff", "weight"):
+        for name in ("window", "cutoff", "prior", "weight"):
             owners = " or ".join(method for method in NUMBERS if name in NUMBERS[method])
             rule, value = f"be left out unless the method is {owners}", getattr(self, name)
             checks.require(value is None or name in NUMBERS[self.name], name, rule, value)
@@ -77,6 +80,11 @@ class Method:
             checks.fraction(self.cutoff, "cutoff")
         if self.weight is not None:
             checks.positive(self.weight, "weight")
+        if self.name == "inr":
+            rule = "be given if a weight is, as its units are the prior's"
+            checks.require(self.weight is None or self.prior is not None, "prior", rule, self.prior)
+            # Raises if there is no such prior.
+            replace(self.recipe, prior=self.prior or "auto", weight=self.weight)
         checks.count(self.samples, "samples")
         checks.count(self.seed, "seed", least=0)
 
@@ -90,7 +98,9 @@ class Method:
     def given(self) -> dict[str, Any]:
         """The numbers that are given, so that none is chosen; empty if they are to be chosen."""
         values = {name: getattr(self, name) for name in NUMBERS[self.name]}
-        if all(value is None for value in values.values()):
+        if all(value is None for value in values.values()) or (
+            "weight" in values and self.weight is None
+        ):
             return {}
         defaults = {"window": "ram-lak", "cutoff": 1.0}
         return {name: defaults[name] if v is None else v for name, v in values.items()}
@@ -98,14 +108,15 @@ class Method:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: all that the images depend on."""
         numbers = self.given or f"chosen on {self.samples} slices"
-        neural = {"family": repr(self.family), "recipe": self.recipe.to_dict(), "seed": self.seed}
+        recipe = replace(self.recipe, prior=self.prior or "auto").to_dict()
+        neural = {"family": repr(self.family), "recipe": recipe, "seed": self.seed}
         about = {"method": self.name, "numbers": numbers}
         return about | (neural if self.name == "inr" else {})
 
     def solver(self, numbers: Mapping[str, Any]) -> Solver:
         """Return the method with its numbers, given or chosen."""
         if self.name == "inr":
-            recipe = replace(_of_one_weight(self.recipe), weights=(numbers["weight"],))
+            recipe = replace(self.recipe, **numbers)
             return NeuralSlices(self.family, recipe, self.seed)
         kind: Any = FilteredSlices if self.name == "fbp" else SmoothSlices
         return kind(**numbers)
@@ -157,16 +168,17 @@ def _weight(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any
 
 
 def _median(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
-    recipe = _of_one_weight(method.recipe)
+    """Return the prior that most slices chose, and the median of the weights of these."""
+    recipe = replace(method.recipe, prior=method.prior or "auto")
     given = {"family": method.family, "recipe": recipe, "seed": method.seed}
-    choices = [_undisturbed(inr(A, each, **given)).record["choice"] for each in y]
-    weight = statistics.median_low([choice["value"] for choice in choices])
-    return {"weight": weight}, {"rule": "median of the choices", "choices": choices}
-
-
-def _of_one_weight(recipe: Recipe) -> Recipe:
-    """Return the recipe with filtered data steps: what one weight means must not vary by slice."""
-    return replace(recipe, data_step="filtered")
+    found = [_undisturbed(inr(A, each, **given)) for each in y]
+    priors = [each.parameters["prior"] for each in found]
+    prior = statistics.mode(priors)
+    weights = [each.parameters["weight"] for each in found if each.parameters["prior"] == prior]
+    numbers = {"prior": prior, "weight": statistics.median_low(weights)}
+    choices = [each.record["choice"] for each in found]
+    about = {"rule": "most frequent prior, median of its weights", "priors": priors}
+    return numbers, {**about, "choices": choices}
 
 
 _CHOOSERS: Mapping[str, Callable[..., tuple[dict[str, Any], dict[str, Any]]]] = MappingProxyType(

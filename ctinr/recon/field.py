@@ -20,6 +20,7 @@ from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
+from ctinr.recon.data_steps import Remembered
 from ctinr.recon.finish import Finish
 from ctinr.recon.fit import (
     MUON_ADAM,
@@ -110,7 +111,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         points_at_once(network, *sizes, memory_budget=memory_budget, members=members)
     task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
     trial, keeper = _trial_of(task, recipe, keeper)
-    used = recipe.decided(trial.step, trial.choice.value, family)
+    used = recipe.decided(trial.prior, trial.weight(task), family)
     result, finish = fit_network(network, task, used, trial, keeper=keeper, points=points)
     error = finish.error if math.isfinite(finish.error) else trial.choice.error
     record = {
@@ -145,10 +146,16 @@ def fit_network(
     Nothing follows a fit that was ended early. After an interrupt of the trials there is only the
     warm start.
     """
-    hurry, blind, whole = trial.choice.interrupted, trial.blind_step(task), trial.whole_step(task)
+    hurry, remembered = trial.choice.interrupted, Remembered(trial.image)
+    blind, whole = (remembered.taken(step(task)) for step in (trial.blind_step, trial.whole_step))
+    last_blind, last = (
+        remembered.taken(step(task, finishing=True))
+        for step in (trial.blind_step, trial.whole_step)
+    )
     judge = Judge(task.error, recipe.rounds)
-    finish = Finish(blind, task.squares, task.error, recipe.finish)
-    for name, remembers in (("judge", judge), ("finish", finish)):
+    finish = Finish(last_blind, task.squares, task.error, recipe.finish)
+    named = {"judge": judge, "finish": finish, "remembered": remembered}
+    for name, remembers in named.items():
         remembers.restore(keeper.found.get(name))
         keeper.add(**{name: remembers.state})
     stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
@@ -168,7 +175,7 @@ def fit_network(
     result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
     finish.called_off = stopped_by not in OVER
-    image = physical(finish.taken(whole, result.image), task.scale)
+    image = physical(finish.taken(last, result.image), task.scale)
     return replace(result, image=image, stopped_by=stopped_by), finish
 
 
@@ -181,7 +188,7 @@ def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper
     if found is None:
         trial = best_trial(task, recipe)
     else:
-        image, choice = found["image"].to(task.start), Choice(**found["choice"])
+        image, choice = found["image"].to(task.fitted.y), Choice(**found["choice"])
         trial = Trial(**{**found, "image": image, "choice": choice})
     if trial.choice.interrupted or any(
         getattr(each, "has_ended", False) for each in task.observers

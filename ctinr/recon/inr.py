@@ -2,8 +2,8 @@
 
 What it does, in order:
 
-1. Which data step, and how much total variation to charge, is chosen on withheld views by runs on
-   pixels, which cost little; see `ctinr.recon.trials`.
+1. Which prior, and how strong, is chosen on withheld views by runs on pixels, which cost little;
+   see `ctinr.recon.trials`.
 2. The network is fitted to the image of the best trial on a coarse grid: a warm start.
 3. Rounds of splitting: the same data step from the network's image, then the network is
    regressed to its result on a few cells at a time. First without the withheld views, until their
@@ -51,7 +51,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     family : Family, optional
         The network to build, of `ctinr.networks`; `DEFAULT_FAMILY` of `ctinr.recon.field` if None.
     recipe : Recipe, optional
-        Lengths, weights to choose from, optimiser; `Recipe()` if None.
+        Prior, lengths, optimiser; `Recipe()` if None.
     split : Split, optional
         Which views are withheld to choose; one in ten if None.
     seed : int
@@ -86,7 +86,7 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     References
     ----------
     Shenouda, Zhou, Nowak 2024, doi:10.48550/arXiv.2406.02529 (BW-ReLU); Najaf, Ongie 2025,
-    doi:10.48550/arXiv.2504.13390 (ramp-filtered loss).
+    doi:10.48550/arXiv.2504.13390 (splitting).
     """
     given = {"family": family, "recipe": recipe, "split": split, "seed": seed}
     kept = {"checkpoint": checkpoint, "memory_budget": memory_budget}

@@ -17,8 +17,8 @@ from ctinr.recon.levels import averaged_cells
 from ctinr.recon.optimizers import MuonAdam, Optimizers, cosine
 from ctinr.recon.stages import Enough, Splitting, Stage
 
-# Which data step takes turns with the regression of the network.
-StepName = Literal["filtered", "plain"]
+# What is held for likely beside the data: few edges, or patches that come again.
+PriorName = Literal["tv", "nonlocal"]
 # From an image to one that explains the data better.
 Better = Callable[[Tensor], Tensor]
 
@@ -34,17 +34,20 @@ class Recipe:
 
     Parameters
     ----------
-    weights : tuple of float
-        Weights of the total variation to try, falling; trials end when the error rises. In units
-        of the relative squared residual, with lengths in units of the longest side.
-    trial : int
-        Proximal steps, on pixels, of each trial.
+    prior : str
+        "tv": total variation. "nonlocal": patches of the image come again, as for `pnp`. "auto":
+        the one whose image explains the withheld views better.
+    weight : float, optional
+        Of the prior, above zero: as for `tv` with all views, or the variance of the rays as for
+        `pnp`. If None, chosen on the withheld views; with "auto" it cannot be given.
     warm : int
         Iterations of the fit to the image of the best trial, on a coarse grid.
     rounds : int
         Rounds of splitting, of the views that are not withheld.
     refit : int
         Rounds that follow, of all views.
+    steps : int
+        Of the regression, in every round.
     finish : int
         The most data steps that may follow the network, each only if the withheld views clearly
         ask for it; with 0 the image is always the one that the network draws.
@@ -52,42 +55,41 @@ class Recipe:
         From the network to its optimisers; if None, Muon and Adam at the rates of the family.
     precision : str
         "auto", "float32" or "bfloat16"; see `fit`.
-    data_step : str
-        "filtered": proximal steps with a ramp, at the `weights`. "plain": iterations of `tv`, at
-        weights from which the one of least withheld error is chosen. "auto": plain unless the
-        withheld views clearly gain by filtered ones; with one weight given, filtered.
     """
 
-    weights: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 3e-8, 1e-8)
-    trial: int = 20
+    prior: Literal["auto", "tv", "nonlocal"] = "auto"
+    weight: float | None = None
     warm: int = 60
-    rounds: int = 50
-    refit: int = 15
+    rounds: int = 15
+    refit: int = 5
+    steps: int = 60
     finish: int = 5
     optimizer: Optimizers | None = None
     precision: Precision = "auto"
-    data_step: Literal["auto", "filtered", "plain"] = "auto"
 
     def __post_init__(self) -> None:
-        checks.require(len(self.weights) > 0, "weights", "not be empty", repr(self.weights))
-        for weight in self.weights:
-            rule = "be at least 0"
-            checks.require(checks.finite(weight, "weights") >= 0, "weights", rule, weight)
-        checks.one_of(self.data_step, "data_step", ("auto", "filtered", "plain"))
-        for name in ("trial", "warm", "rounds", "refit"):
+        checks.one_of(self.prior, "prior", ("auto", "tv", "nonlocal"))
+        if self.weight is not None:
+            checks.positive(self.weight, "weight")
+            rule, remedy = (
+                "be left out unless a prior is named",
+                "Name it: prior='tv' or 'nonlocal'.",
+            )
+            checks.require(self.prior != "auto", "weight", rule, self.weight, remedy)
+        for name in ("warm", "rounds", "refit", "steps"):
             checks.count(getattr(self, name), name)
         checks.count(self.finish, "finish", least=0)
 
-    def decided(self, step: StepName, weight: float, family: Family) -> Recipe:
-        """Return the recipe with one data step, one weight, and an optimiser for a family."""
+    def decided(self, prior: PriorName, weight: float, family: Family) -> Recipe:
+        """Return the recipe with one prior, its weight, and an optimiser for a family."""
         optimizer = self.optimizer or MuonAdam.of(family)
-        return replace(self, data_step=step, weights=(weight,), optimizer=optimizer)
+        return replace(self, prior=prior, weight=weight, optimizer=optimizer)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        names = ("trial", "warm", "rounds", "refit", "finish", "precision", "data_step")
+        names = ("prior", "weight", "warm", "rounds", "refit", "steps", "finish", "precision")
         plain = {name: getattr(self, name) for name in names}
-        return {**plain, "weights": list(self.weights), "optimizer": repr(self.optimizer)}
+        return {**plain, "optimizer": repr(self.optimizer)}
 
 
 def warm_start(start: Tensor, recipe: Recipe, grid: Grid) -> Stage:
@@ -101,7 +103,7 @@ def blind_rounds(
     recipe: Recipe, grid: Grid, step: Better, *, enough: Enough | None = None
 ) -> Splitting:
     """Return the rounds of splitting of some views."""
-    return Splitting(grid, step, recipe.rounds, schedule=cosine, enough=enough)
+    return Splitting(grid, step, recipe.rounds, recipe.steps, schedule=cosine, enough=enough)
 
 
 def refit_rounds(
@@ -112,4 +114,4 @@ def refit_rounds(
     def schedule(progress: float) -> float:
         return REFIT_RATE * cosine(progress)
 
-    return Splitting(grid, step, recipe.refit, schedule=schedule, enough=enough)
+    return Splitting(grid, step, recipe.refit, recipe.steps, schedule=schedule, enough=enough)

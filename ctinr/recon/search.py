@@ -11,9 +11,8 @@ from torch import Tensor
 
 from ctinr.operators import Gradient, LinearOperator
 from ctinr.operators.filters import WINDOWS
-from ctinr.recon.cgls import cgls
 from ctinr.recon.problem import grid_of
-from ctinr.recon.rough import rough_image
+from ctinr.recon.rough import guessed_image
 from ctinr.recon.run import Observer, Reconstruction, run
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.selection import Choice, least, standard_errors
@@ -23,10 +22,9 @@ CUTOFFS = (1.0, 0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1)
 # Parts of the largest useful weight, from strong to weak; then smaller steps about the best.
 WEIGHTS = tuple(2.0**-exponent for exponent in range(3, 27, 2))
 FACTORS = (2.0, math.sqrt(2.0))
+STRONGEST_RULE = "strongest weight as good on the withheld views as the best, to one standard error"
 # What it takes to tell neighbouring weights apart: errors within 0.5 % of those at the end.
 TRIAL_ITERATIONS = 80
-# Iterations to an image with most of the object's variation, where there is no analytic inverse.
-ROUGH = 8
 
 
 def best_filter(error: Callable[[tuple[str, float]], float], rule: str) -> Choice:
@@ -98,9 +96,7 @@ def largest_weight(A: LinearOperator, y: Tensor) -> float:
     backprojection, divided by what the variation loses.
     """
     constant, grid = y.new_ones(tuple(A.domain.shape)), grid_of(A)
-    image = rough_image(A, y)
-    if not image.any():
-        image = cgls(A, y, iterations=ROUGH).image
+    image = guessed_image(A, y)
     variation = (
         Gradient(grid)(image).norm(dim=-1 - len(grid.shape)).sum(dtype=torch.float64)
         * grid.cell_measure

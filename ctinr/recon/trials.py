@@ -1,43 +1,61 @@
-"""What is tried on pixels before a network is fitted: data steps and weights, on withheld views.
+"""What is tried on pixels before a network is fitted: priors and their weights, on withheld views.
 
-Two kinds of data steps take turns with the regression of the network. *Filtered* ones, of
-`ctinr.recon.proximal`, weigh noise rightly and settle in ten rounds. *Plain* ones, of
-`ctinr.recon.plain_step`, are iterations of total variation itself, which go on to the last detail
-that the data hold, and do not take for detail what cells cannot show of sharp edges: a decibel and
-more ahead without noise or where bone is, level elsewhere. They are taken unless the views clearly
-say otherwise: from very few views of rough matter the filtered steps fit what nobody can know.
+Two priors are tried. *Total variation* knows that edges are few; a *non-local* one, of
+`ctinr.recon.plug_and_play`, that the patches of an image come again in it. Of each the weight is
+chosen, and then the one whose image explains the withheld views better: mostly the second, by a
+decibel and more. Trials cost a few seconds, and the best image is where the network starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from torch import Tensor
+from torch.nn import functional
 
-from ctinr.recon.fbp import fbp
+from ctinr.recon.data_steps import (
+    FINISHING_DEVIATIONS,
+    NONLOCAL_DEVIATIONS,
+    DataStep,
+    NonlocalStep,
+    VariationStep,
+)
+from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
 from ctinr.recon.observers import relative_error
-from ctinr.recon.plain_step import PlainStep
-from ctinr.recon.proximal import DataStep, proximal_steps
-from ctinr.recon.recipe import Recipe, StepName
+from ctinr.recon.plug_and_play import falling, pnp_steps
+from ctinr.recon.recipe import PriorName, Recipe
+from ctinr.recon.rough import guessed_image, value_scale
 from ctinr.recon.run import Observer, run
-from ctinr.recon.search import WeightTrials, best_weight, largest_weight, view_squares
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, clear_gain, least
+from ctinr.recon.search import (
+    STRONGEST_RULE,
+    WeightTrials,
+    best_weight,
+    largest_weight,
+    strongest_alike,
+    view_squares,
+)
+from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
+
+GIVEN_RULE = "given"
+# How much better the non-local prior has to explain withheld views for it to be taken where cells
+# are coarse; and which parts of the unexplained squares, and of the noise, tell that they are.
+LARGE_GAIN, CELLS_PART, NOISE_PART = 0.2, 0.1, 0.25
+# Iterations of a non-local trial: enough to tell variances apart that are twice one another.
+NONLOCAL_TRIAL = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """What is fitted and what judges it, in units in which typical large values are 1.
 
-    `scale` is that unit in 1/mm, and `start` the FBP image of the fitted views.
+    `scale` is that unit in 1/mm.
     """
 
     whole: Problem
     fitted: Problem
     withheld: Problem
-    start: Tensor
     scale: float
     observers: Sequence[Observer]
 
@@ -45,15 +63,14 @@ class Task:
     def of(cls, problem: Problem, split: Split, observers: Sequence[Observer]) -> Task:
         """Return the task of a problem; nothing but `whole` and `withheld` knows of those views."""
         fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
-        start = fbp(fitted.A, fitted.y, window="hann").image
-        scale = value_scale(start)
+        scale = value_scale(guessed_image(fitted.A, fitted.y, window="hann"))
         whole, fitted, withheld = (part.scaled(1 / scale) for part in (problem, fitted, withheld))
-        return cls(whole, fitted, withheld, start / scale, scale, observers)
+        return cls(whole, fitted, withheld, scale, observers)
 
-    @cached_property
-    def blind(self) -> DataStep:
-        """The data step of the fitted views, without a weight; its length takes some work."""
-        return DataStep.of(self.fitted)
+    @property
+    def more(self) -> float:
+        """All views per fitted view."""
+        return len(self.whole.y) / len(self.fitted.y)
 
     def error(self, image: Tensor) -> float:
         """Return the relative error of an image on the withheld views."""
@@ -66,95 +83,145 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A data step and its weight, and what they make of the fitted views without a network.
+    """A prior with its weight, and the image that they make of the fitted views without a network.
 
-    The weight is in the units of its step: those of `Recipe.weights`, or those of `tv`.
+    The value is the weight in units of the data: that of `tv` for the fitted views, or a variance
+    of `pnp`. The choice has all that was tried, as pairs of a prior and a value.
     """
 
-    step: StepName
+    prior: PriorName
+    value: float
     choice: Choice
     image: Tensor
 
-    def blind_step(self, task: Task) -> DataStep | PlainStep:
-        """Return the data step of the fitted views."""
-        weight = self.choice.value
-        if self.step == "filtered":
-            return task.blind.with_weight(weight)
-        # In units in which the image is smaller by the scale.
-        return PlainStep.of(task.fitted, weight / task.scale)
+    @classmethod
+    def of(cls, prior: PriorName, choice: Choice, image: Tensor) -> Trial:
+        """Return the trial of the best of the values that were tried with one prior."""
+        tried = tuple((prior, value) for value in choice.candidates)
+        pairs = replace(choice, value=(prior, choice.value), candidates=tried)
+        return cls(prior, choice.value, pairs, image)
 
-    def whole_step(self, task: Task) -> DataStep | PlainStep:
+    def weight(self, task: Task) -> float:
+        """Return the weight for all views: misfits that are sums over rays grow with them."""
+        return self.value * (task.more if self.prior == "tv" else 1.0)
+
+    def blind_step(self, task: Task, *, finishing: bool = False) -> DataStep:
+        """Return the data step of the fitted views, in the rounds or of those that follow them."""
+        return self._step(task.fitted, self.value, task.scale, finishing)
+
+    def whole_step(self, task: Task, *, finishing: bool = False) -> DataStep:
         """Return the data step of all views."""
-        weight = self.choice.value
-        if self.step == "filtered":
-            return DataStep.of(task.whole, weight)
-        # Misfits grow with the views.
-        more = len(task.whole.y) / len(task.fitted.y)
-        return PlainStep.of(task.whole, more * (weight / task.scale))
+        return self._step(task.whole, self.weight(task), task.scale, finishing)
+
+    def _step(self, problem: Problem, weight: float, scale: float, finishing: bool) -> DataStep:
+        # In units in which the image is smaller by the scale.
+        if self.prior == "tv":
+            return VariationStep(problem, weight / scale)
+        deviations = FINISHING_DEVIATIONS if finishing else NONLOCAL_DEVIATIONS
+        return NonlocalStep(problem, weight / scale**2, deviations)
 
 
 def best_trial(task: Task, recipe: Recipe) -> Trial:
-    """Return the trial of the recipe's data step, or of the one that the withheld views suggest.
+    """Return the trial of the recipe's prior, or of the one that the withheld views suggest.
 
     An interrupt ends the trials; the choice is then among what was tried.
     """
-    if recipe.data_step == "plain":
-        return plain_trial(task)
-    filtered = filtered_trial(task, recipe)
-    decided = recipe.data_step == "filtered" or len(recipe.weights) == 1
-    if decided or filtered.choice.interrupted:
-        return filtered
-    plain = plain_trial(task)
-    gains = task.squares(plain.image) - task.squares(filtered.image)
-    best = filtered if clear_gain(gains) else plain
-    return replace(best, choice=replace(best.choice, interrupted=plain.choice.interrupted))
+    variation = variation_trial(task, recipe)
+    if recipe.prior == "tv" or variation.choice.interrupted:
+        return variation
+    other = nonlocal_trial(task, recipe, variation.image)
+    if recipe.prior == "nonlocal":
+        return other
+    best = min(other, variation, key=lambda trial: trial.choice.error)
+    gain = 1 - other.choice.error / variation.choice.error if variation.choice.error else 0.0
+    if gain < LARGE_GAIN and coarse_for(task.fitted, variation.image):
+        best = variation
+    tried = {
+        name: getattr(variation.choice, name) + getattr(other.choice, name)
+        for name in ("candidates", "errors")
+    }
+    choice = replace(best.choice, **tried, interrupted=other.choice.interrupted)
+    return replace(best, choice=choice)
 
 
-def filtered_trial(task: Task, recipe: Recipe) -> Trial:
-    """Return the choice of a weight for filtered steps, and the image of its trial.
+def coarse_for(problem: Problem, image: Tensor) -> bool:
+    """Return whether cells are too coarse for the data, by an image that explains them well.
 
-    Each trial starts from the image of the one before it. After an interrupt the choice is among
-    those that were done; the first counts as far as it got.
+    Then part of what is left unexplained is that an object is not made of cells. Whoever fits that
+    part explains all views better, the withheld ones too, by an image that is further from the
+    object: its cells are wrong in ways that happen to project like the edges between them. The part
+    is told by the same image with straight lines between the middles of cells. Little is lost
+    where the image explains data better than their noise is, so that their detail is still to come.
     """
-    images: dict[float, Tensor] = {}
-    ended = False
-
-    def error(weight: float) -> float:
-        nonlocal ended
-        if ended:
-            raise KeyboardInterrupt
-        begin = next(reversed(images.values()), task.start)
-        steps = proximal_steps(task.blind.with_weight(weight), begin)
-        shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
-        result = run(shown, recipe.trial, task.observers)
-        ended = result.stopped_by == "interrupted"
-        if ended and images:
-            raise KeyboardInterrupt
-        images[weight] = result.image / task.scale
-        return task.error(images[weight])
-
-    choice = least(error, recipe.weights, rule=WITHHELD_RULE, patience=1)
-    return Trial("filtered", replace(choice, interrupted=ended), images[choice.value])
+    A, y = problem.A, problem.y
+    projection = A(image)
+    left = float((projection - y).square().mean())
+    finer = A.rebuilt(A.geometry, A.domain.refine(2))
+    smooth = functional.interpolate(image[None, None], scale_factor=2, mode="bilinear")[0, 0]
+    cells = float((finer(smooth) - projection).square().mean())
+    noise = float(LeftOutRays(y, A.geometry, A.domain).noise.mean())
+    return cells > CELLS_PART * left and left > NOISE_PART * noise
 
 
-def plain_trial(task: Task) -> Trial:
-    """Return the choice of a weight for plain steps, made as `tuned_tv` makes it, and its image."""
+def variation_trial(task: Task, recipe: Recipe) -> Trial:
+    """Return the choice of a weight of total variation, made as `tuned_tv` makes it, and its image.
+
+    After an interrupt the choice is among those that were done; the first counts as far as it got.
+    """
     A, y = task.fitted.A, task.scale * task.fitted.y
     trials = WeightTrials(A, y, observers=task.observers)
 
     def error(weight: float) -> float:
         return task.error(trials.solve(weight).image / task.scale)
 
-    choice = best_weight(error, largest_weight(A, y), WITHHELD_RULE)
+    if recipe.prior == "tv" and recipe.weight is not None:
+        choice = least(error, (recipe.weight / task.more,), rule=GIVEN_RULE)
+    else:
+        choice = best_weight(error, largest_weight(A, y), WITHHELD_RULE)
     interrupted = choice.interrupted or trials.interrupted
     image = trials.solve(choice.value).image / task.scale
-    return Trial("plain", replace(choice, interrupted=interrupted), image)
+    return Trial.of("tv", replace(choice, interrupted=interrupted), image)
 
 
-def value_scale(image: Tensor) -> float:
-    """Return a typical large value of an image, 1/mm, or 1 for an image of zeros."""
-    value = float(image.abs().flatten().kthvalue(max(1, int(0.99 * image.numel()))).values)
-    return value if value > 0 else 1.0
+def nonlocal_trial(task: Task, recipe: Recipe, start: Tensor) -> Trial:
+    """Return the choice of a variance of the rays for `pnp`, and its image; all begin at one image.
+
+    The path begins above the mean square that this image leaves unexplained, and falls as long as
+    the error on the withheld views does; of those as good as the best the largest is chosen. An
+    interrupt of the first trial leaves its last image.
+    """
+    images: dict[float, Tensor] = {}
+    ended = False
+
+    def error(variance: float) -> float:
+        nonlocal ended
+        if ended:
+            raise KeyboardInterrupt
+        given = {"deviations": falling(NONLOCAL_TRIAL), "initial": start}
+        own = variance / task.scale**2
+        steps = pnp_steps(task.fitted.A, task.fitted.y, variance=own, **given)
+        shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
+        result = run(shown, NONLOCAL_TRIAL, task.observers)
+        ended = result.stopped_by == "interrupted"
+        if ended and images:
+            raise KeyboardInterrupt
+        images[variance] = result.image / task.scale
+        return task.error(images[variance])
+
+    if recipe.weight is not None:
+        choice = least(error, (recipe.weight,), rule=GIVEN_RULE)
+    else:
+        left = (task.fitted.A(start) - task.fitted.y).square().mean()
+        unexplained = task.scale**2 * max(float(left), 1e-12)
+        path = [unexplained * 2.0**-power for power in range(-1, 12)]
+        choice = least(error, path, rule=WITHHELD_RULE, patience=1)
+        if choice.value == path[0] and not choice.interrupted:
+            path = [unexplained * 2.0**power for power in range(2, 12)]
+            choice = least(error, path, rule=WITHHELD_RULE, patience=1, found=choice)
+        choice = strongest_alike(choice, lambda tried: task.squares(images[tried]), STRONGEST_RULE)
+    interrupted = ended or choice.interrupted
+    image = images[choice.value]
+    return Trial.of("nonlocal", replace(choice, interrupted=interrupted), image)
 
 
 def physical(image: Tensor, scale: float) -> Tensor:

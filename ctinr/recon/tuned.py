@@ -13,6 +13,7 @@ from ctinr.recon.observers import relative_error
 from ctinr.recon.problem import beam_of, check_data, of_views
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.search import (
+    STRONGEST_RULE,
     WeightTrials,
     best_weight,
     largest_weight,
@@ -22,8 +23,6 @@ from ctinr.recon.search import (
 from ctinr.recon.selection import WITHHELD_RULE, Split, split_views
 from ctinr.recon.tuned_filter import ORACLE_RULE, with_choice
 from ctinr.recon.tv import tv
-
-STRONGEST_RULE = "strongest weight as good on the withheld views as the best, to one standard error"
 
 
 def tuned_tv(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set

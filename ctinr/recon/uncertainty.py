@@ -120,7 +120,8 @@ def with_interval(
     points = points_at_once(
         field.network, *shapes, memory_budget=field.memory_budget, members=members
     )
-    stage = _members_stage(field, Problem(A, data), points)
+    problem = Problem(A, data)
+    stage = _members_stage(field, problem, points)
     steps = _means(
         fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM), task.scale
     )
@@ -129,7 +130,8 @@ def with_interval(
     found = {"members": members, "level": level, "stopped_by": ended}
     if ended == "iterations":
         images = render_grid(ensemble, A.domain, points_at_once=points)
-        images = field.finish.taken(stage.data_step, images).clamp(min=0)
+        finishing = field.trial.whole_step(task, finishing=True).of(problem)
+        images = field.finish.taken(finishing, images).clamp(min=0)
         errors = task.scale * (images - image)
         interval = interval_of(result.image, errors, level=level)
     return replace(
@@ -144,7 +146,7 @@ def with_interval(
 def _members_stage(field: Field, problem: Problem, points: int) -> Splitting:
     """Return the rounds of all members, each on its data."""
     step = field.trial.whole_step(field.task)
-    stage = refit_rounds(field.recipe, problem.A.domain, replace(step, problem=problem))
+    stage = refit_rounds(field.recipe, problem.A.domain, step.of(problem))
     return replace(stage, points_at_once=points)
 
 

@@ -25,7 +25,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fbp": ("window", "cut-off"),
         "fdk": ("window", "cut-off"),
         "tv": ("weight",),
-        "inr": ("weight of total variation",),
+        "pnp": ("prior", "variance"),
+        "inr": ("prior", "weight"),
     }
 )
 # Parts of a whole are shown as they are; of other numbers, such as weights, the ratio matters.

@@ -17,7 +17,15 @@ from ctinr.report import wording
 from ctinr.report.memory import Cost
 
 TITLES: Mapping[str, str] = MappingProxyType(
-    {"fbp": "FBP", "fdk": "FDK", "tv": "TV", "sirt": "SIRT", "cgls": "CGLS", "inr": "Neural field"}
+    {
+        "fbp": "FBP",
+        "fdk": "FDK",
+        "tv": "TV",
+        "pnp": "Plug-and-play",
+        "sirt": "SIRT",
+        "cgls": "CGLS",
+        "inr": "Neural field",
+    }
 )
 
 UNIT = "1/mm"

@@ -19,6 +19,7 @@ METHOD_COLORS: Mapping[str, str] = MappingProxyType(
         "fbp": "#7c8aa5",
         "fdk": "#7c8aa5",
         "tv": "#0d9488",
+        "pnp": "#4f6d3a",
         "inr": "#d97706",
         "sirt": "#9b6bc9",
         "cgls": "#c2557a",

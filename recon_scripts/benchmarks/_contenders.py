@@ -21,10 +21,10 @@ from ctinr.recon.fbp import fbp
 from ctinr.recon.fit import fit
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly, constant
+from ctinr.recon.rough import value_scale
 from ctinr.recon.run import Observer, Reconstruction, Step
 from ctinr.recon.selection import split_views
 from ctinr.recon.sirt import sirt
-from ctinr.recon.trials import value_scale
 from ctinr.recon.tuned import oracle_tv, tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
 from ctinr.recon.tv import tv

@@ -45,13 +45,14 @@ JOBS: Mapping[str, Job] = {
     "fbp": Job(method_named("fbp")),
     "tv": Job(method_named("tv")),
     "oracle-tv": Job(method_named("tv"), oracle=True),
+    "pnp": Job(method_named("pnp")),
     "inr": Job(method_named("inr")),
     "oracle-inr": Job(replace(method_named("inr"), oracle=oracle_inr), oracle=True),
 }
 KEYS = (*SCAN_KEYS, "method")
 SMOKE_SIZE, SMOKE_VIEWS = 24, 12
 # Without the search around the choice of the field, which fits many networks.
-SMOKE_METHODS = ("fbp", "tv", "oracle-tv", "inr")
+SMOKE_METHODS = ("fbp", "tv", "oracle-tv", "pnp", "inr")
 VALUES = ("psnr", "ssim", "seconds", "choice")
 # What seeds are averaged over.
 CELL = ("object", "size", "views", "photons")

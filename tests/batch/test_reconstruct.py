@@ -207,7 +207,7 @@ def test_samples_that_cannot_be_read_are_replaced(tmp_path, out):
 
 @pytest.mark.slow
 def test_neural_fields_one_after_the_other(stack, out):
-    recipe = Recipe(weights=(1e-5,), trial=2, warm=3, rounds=1, refit=1)
+    recipe = Recipe(warm=3, rounds=1, refit=1, steps=20)
     family = replace(DEFAULT_FAMILY, width=8, depth=2)
     method = Method("inr", samples=1, family=family, recipe=recipe)
     summary = reconstruct_stack(stack, out, Job(method, slices=(0, 2)))

@@ -18,12 +18,13 @@ from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
 from ctinr.recon.observers import Watcher
 from ctinr.recon.recipe import Recipe
+from ctinr.recon.search import TRIAL_ITERATIONS
 from ctinr.recon.uncertainty import uncertainty
 from phantoms import disk
 
 GRID = Grid((9, 12))
 FAMILY = BWReLU(width=16, depth=2)
-TINY = Recipe(weights=(1e-5,), trial=2, warm=4, rounds=2, refit=1)
+TINY = Recipe(prior="tv", weight=1e-3, warm=4, rounds=2, refit=1, steps=20)
 ALL = 4 + 3 * 20
 
 
@@ -153,7 +154,7 @@ def test_a_fit_after_trials_that_were_cut_short_is_not_kept():
 def test_trials_that_are_ended_are_not_kept():
     A, y = scan()
     store = Memory()
-    ended = EndsAt(2, 2)
+    ended = EndsAt(TRIAL_ITERATIONS, 2)
     result = inr(A, y, family=FAMILY, recipe=TINY, checkpoint=store, observers=[ended])
     assert result.stopped_by == "interrupted" and store.saved == 0
 
@@ -167,7 +168,7 @@ def test_a_state_of_another_fit_is_refused():
         "data": ((A, y * 1.001), given),
         "operator": ((other, y), given),
         "family": ((A, y), given | {"family": BWReLU(width=17, depth=2)}),
-        "refit": ((A, y), given | {"recipe": replace(TINY, refit=3)}),
+        "refit": ((A, y), given | {"recipe": replace(TINY, refit=3, steps=20)}),
         "seed 0, now 1": ((A, y), given | {"seed": 1}),
     }
     for name, (problem, options) in changes.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,6 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU, Siren
 from ctinr.projectors import Projector
-from ctinr.recon import trials
 from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import inr
 from ctinr.recon.judge import Judge
@@ -21,11 +18,11 @@ from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
-from ctinr.recon.selection import Choice, withhold_views
-from ctinr.recon.trials import Task, Trial
+from ctinr.recon.selection import split_views, withhold_views
+from ctinr.recon.trials import NONLOCAL_TRIAL, Task, variation_trial
 from phantoms import disk
 
-SHORT = Recipe(weights=(3e-6,), trial=10, warm=20, rounds=16, refit=6)
+SHORT = Recipe(prior="tv", weight=1e-2, warm=20, rounds=16, refit=6, steps=20)
 FAMILY = BWReLU(width=32, depth=2)
 WIDE = BWReLU(width=96, depth=3, init="torch")
 
@@ -76,12 +73,17 @@ def test_the_second_family_works_as_well(scan):
 
 def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
     A, y, _ = scan
-    recipe = Recipe((1e-1, 1e-5), trial=20, warm=10, rounds=1, refit=1, data_step="filtered")
+    recipe = Recipe(warm=10, rounds=1, refit=1, steps=20)
     split = withhold_views(18, fraction=0.2, seed=3)
     result = inr(A, y, family=FAMILY, recipe=recipe, split=split)
     choice = result.record["choice"]
-    assert list(choice["candidates"]) == [1e-1, 1e-5] and choice["value"] == 1e-5
-    assert choice["errors"][1] < choice["errors"][0]
+    tried = dict(zip(choice["candidates"], choice["errors"], strict=True))
+    assert {prior for prior, _ in tried} == {"tv", "nonlocal"}
+    prior, value = choice["value"]
+    assert result.parameters["prior"] == prior
+    assert result.parameters["weight"] == value * (18 / 14 if prior == "tv" else 1)
+    least = min(tried, key=tried.get)
+    assert prior == least[0] and value >= least[1]
     # That of the full fit before it had seen those views, not that of the trial.
     assert result.record["withheld_error"] not in choice["errors"]
     assert result.record["split"] == split.to_dict()
@@ -90,7 +92,7 @@ def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
 def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     A, y, _ = scan
     split = withhold_views(18, fraction=0.2, seed=3)
-    recipe = Recipe(weights=(1e-5,), trial=3, warm=10, rounds=3, refit=2, finish=0)
+    recipe = Recipe(prior="tv", weight=1e-3, warm=10, rounds=3, refit=2, steps=20, finish=0)
 
     def images_and_error(data):
         blind = Kept(-2 * 20)
@@ -110,7 +112,7 @@ def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
 
 def test_the_units_of_the_data_do_not_matter(scan):
     A, y, _ = scan
-    recipe = Recipe(weights=(1e-5,), trial=3, warm=5, rounds=1, refit=1)
+    recipe = Recipe(warm=5, rounds=1, refit=1, steps=20)
     one, other = (inr(A, factor * y, family=FAMILY, recipe=recipe) for factor in (1.0, 64.0))
     assert torch.allclose(64 * one.image, other.image, rtol=1e-3, atol=1e-4 * other.image.max())
 
@@ -123,15 +125,15 @@ def test_observers_see_images_on_the_grid_in_every_stage(scan):
         shapes.append(tuple(step.image.shape))
         return step.loss
 
-    recipe = Recipe(weights=(0.0,), trial=3, warm=2, rounds=1, refit=1)
+    recipe = Recipe(prior="nonlocal", weight=1e-4, warm=2, rounds=1, refit=1, steps=20)
     inr(A, y, family=FAMILY, recipe=recipe, observers=[Curve(measure)])
-    # A trial of 3, then 2 + 20 and a refit of 20.
-    assert len(shapes) == 3 + 42 and set(shapes) == {(36, 40)}
+    # The trials, then 2 + 20 and a refit of 20.
+    assert len(shapes) > NONLOCAL_TRIAL + 42 and set(shapes) == {(36, 40)}
 
 
 def test_the_same_seed_gives_the_same_bits(scan):
     A, y, _ = scan
-    recipe = Recipe(weights=(0.0,), trial=3, warm=3, rounds=1, refit=1)
+    recipe = Recipe(warm=3, rounds=1, refit=1, steps=20)
     images = [inr(A, y, family=FAMILY, recipe=recipe, seed=seed).image for seed in (0, 0, 1)]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
 
@@ -155,66 +157,31 @@ class Ended(Watcher):
 
 
 @pytest.mark.parametrize("by_key", [True, False])
-@pytest.mark.parametrize("fit, index", [(1, 2), (2, 2)])
-def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, fit, index, by_key):
+@pytest.mark.parametrize("prior, fit", [("tv", 1), ("tv", 2), ("auto", 2), ("nonlocal", 0)])
+def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, prior, fit, by_key):
     A, y, _ = scan
-    recipe = Recipe(weights=(1e-5, 3e-6), trial=8, warm=60, rounds=2, refit=1)
-    ended = Ended(fit, index, by_key=by_key)
+    recipe = Recipe(prior=prior, warm=60, rounds=2, refit=1, steps=20)
+    # The trials of total variation come first; after them, the second non-local one.
+    fit = (
+        fit
+        or len(
+            variation_trial(
+                Task.of(Problem(A, y), split_views(A.geometry), ()), recipe
+            ).choice.candidates
+        )
+        + 2
+    )
+    ended = Ended(fit, 2, by_key=by_key)
     result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
     # The network has been taken to the best trial; nothing is observed, and no round is begun.
     assert result.stopped_by == "interrupted" and ended.fits == fit and result.iterations == 60
     assert relative_error(A, result.image, y) < 0.6
-    assert result.parameters["weights"] == [1e-5]
     assert np.isfinite(result.record["withheld_error"])
-
-
-def test_without_noise_the_data_steps_are_those_of_total_variation(scan):
-    A, _, truth = scan
-    recipe = Recipe(weights=(1e-3, 3e-4), trial=4, warm=40, rounds=4, refit=2)
-    split = withhold_views(18, fraction=0.2, seed=3)
-    result = inr(A, A(truth), family=WIDE, recipe=recipe, split=split)
-    assert result.parameters["data_step"] == "plain"
-    other = inr(A, A(truth), family=WIDE, recipe=replace(recipe, data_step="filtered"), split=split)
-    assert other.parameters["data_step"] == "filtered"
-    assert other.parameters["weights"] == [3e-4]
-    # Tried at the weights of `tv`, which have another unit; the fit is far better for it.
-    assert result.parameters["weights"] == [result.record["choice"]["value"]]
-    own, theirs = (psnr(each.image, truth, data_range=0.05) for each in (result, other))
-    assert own > theirs + 3
-
-
-@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,)])
-@pytest.mark.parametrize("gains, clear", [((2.0, 3.0, 2.0), True), ((2.0, 3.0, -2.0), False)])
-def test_plain_steps_are_taken_unless_others_are_clearly_better(
-    scan, monkeypatch, weights, gains, clear
-):
-    task = Task.of(Problem(*scan[:2]), withhold_views(18), ())
-
-    def trial(step, squares):
-        choice = Choice(1.0, (1.0,), (sum(squares),), "rule")
-        return lambda *_: Trial(step, choice, torch.tensor(squares))
-
-    monkeypatch.setattr(Task, "squares", lambda self, image: image)
-    monkeypatch.setattr(trials, "filtered_trial", trial("filtered", (4.0, 4.0, 4.0)))
-    monkeypatch.setattr(trials, "plain_trial", trial("plain", tuple(4.0 + n for n in gains)))
-    found = trials.best_trial(task, Recipe(weights=weights))
-    # One weight is one that was decided on.
-    assert found.step == ("filtered" if clear or len(weights) == 1 else "plain")
-
-
-@pytest.mark.parametrize("fit, index", [(3, 2), (4, 2)])
-def test_an_interrupt_of_the_plain_trials_leaves_the_warm_start(scan, fit, index):
-    A, y, _ = scan
-    recipe = Recipe(weights=(1e-5, 3e-6), trial=8, warm=60, rounds=2, refit=1)
-    ended = Ended(fit, index, by_key=True)
-    result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
-    assert result.stopped_by == "interrupted" and result.iterations == 60
-    assert relative_error(A, result.image, y) < 0.6
 
 
 def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
     A, y, _ = scan
-    recipe = Recipe(weights=(1e-5,), trial=3, warm=5, rounds=2, refit=1)
+    recipe = Recipe(prior="tv", weight=1e-3, warm=5, rounds=2, refit=1, steps=20)
     ended = Ended(2, 17, by_key=True)
     result = inr(A, y, family=FAMILY, recipe=recipe, observers=[ended])
     assert result.stopped_by == "interrupted" and result.iterations == 16
@@ -225,7 +192,8 @@ def test_an_interrupt_of_the_fit_keeps_what_was_reached(scan):
 
 def test_a_fit_that_diverges_shows_its_last_good_image(scan):
     A, y, _ = scan
-    recipe = Recipe(weights=(1e-5,), trial=3, warm=4, rounds=2, refit=1, optimizer=AdamOnly(1e30))
+    short = {"warm": 4, "rounds": 2, "refit": 1, "steps": 20}
+    recipe = Recipe(prior="tv", weight=1e-3, **short, optimizer=AdamOnly(1e30))
     result = inr(A, y, family=FAMILY, recipe=recipe)
     assert result.diverged and result.stopped_by.startswith("loss became ")
     assert np.isfinite(result.image.numpy()).all() and np.isfinite(result.record["withheld_error"])
@@ -255,7 +223,9 @@ def test_bad_arguments_are_named(scan):
         inr(A, y[:, 1:])
     with pytest.raises(ValueError, match="`y` must be one sinogram"):
         inr(A, y[None])
-    with pytest.raises(ValueError, match="`weights` must be at least 0"):
-        Recipe(weights=(-1.0,))
-    with pytest.raises(ValueError, match="`weights` must not be empty"):
-        Recipe(weights=())
+    with pytest.raises(ValueError, match="`weight` must be above zero"):
+        Recipe(prior="tv", weight=-1.0)
+    with pytest.raises(ValueError, match="`weight` must be left out unless a prior is named"):
+        Recipe(weight=1.0)
+    with pytest.raises(ValueError, match="`prior` must be one of"):
+        Recipe(prior="wavelets")

@@ -80,7 +80,9 @@ def test_the_field_and_its_ensemble_are_told_the_points(monkeypatch):
     grid = Grid((20, 24), 2.0)
     A = Projector(ParallelBeam(equal_angles(12), Detector(34, 2.0)), grid)
     y = A(torch.rand(grid.shape, generator=torch.Generator().manual_seed(1)))
-    recipe = Recipe(weights=(1e-5,), trial=1, warm=1, rounds=1, refit=1, precision="float32")
+    recipe = Recipe(
+        prior="tv", weight=1e-3, warm=1, rounds=1, refit=1, steps=20, precision="float32"
+    )
     given = {"family": BWReLU(width=WIDTH, depth=2), "recipe": recipe}
     seen = []
     evaluator = Splitting.evaluator

@@ -23,8 +23,8 @@ from ctinr.recon.uncertainty import uncertainty, with_interval
 from phantoms import disk
 
 FAMILY = BWReLU(width=24, depth=2)
-SHORT = Recipe(weights=(1e-5,), trial=5, warm=20, rounds=8, refit=4)
-TINY = replace(SHORT, trial=1, warm=2, rounds=1, refit=1)
+SHORT = Recipe(prior="tv", weight=1e-3, warm=20, rounds=8, refit=4, steps=20)
+TINY = replace(SHORT, warm=2, rounds=1, refit=1, steps=20)
 
 
 def seeded(seed):
@@ -85,8 +85,8 @@ def test_a_higher_level_is_a_wider_interval(field, found):
 def test_another_unit_is_another_unit_of_the_interval(scan):
     A, y, _ = scan
     one, other = (
-        uncertainty(A, unit * y, members=2, family=FAMILY, recipe=TINY).interval.std
-        for unit in (1.0, 64.0)
+        uncertainty(A, unit * y, members=2, family=FAMILY, recipe=recipe).interval.std
+        for unit, recipe in ((1.0, TINY), (64.0, replace(TINY, weight=64 * TINY.weight)))
     )
     torch.testing.assert_close(other, 64 * one, rtol=1e-2, atol=1e-3 * 64 * float(one.max()))
 
