@@ -38,7 +38,8 @@ from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, split_views
 from ctinr.recon.stages import Splitting, Stage
-from ctinr.recon.trials import Task, Trial, best_trial, physical
+from ctinr.recon.task import Task, physical
+from ctinr.recon.trials import Trial, best_trial
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
 # layers start with little spread, and so draw no detail that the views do not ask for.

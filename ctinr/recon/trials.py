@@ -8,7 +8,6 @@ decibel and more. Trials cost a few seconds, and the best image is where the net
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -23,62 +22,20 @@ from ctinr.recon.data_steps import (
 )
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
-from ctinr.recon.observers import relative_error
-from ctinr.recon.plug_and_play import falling, pnp_steps
 from ctinr.recon.recipe import PriorName, Recipe
-from ctinr.recon.rough import guessed_image, value_scale
-from ctinr.recon.run import Observer, run
 from ctinr.recon.search import (
-    STRONGEST_RULE,
     WeightTrials,
     best_weight,
     largest_weight,
-    strongest_alike,
-    view_squares,
 )
-from ctinr.recon.selection import WITHHELD_RULE, Choice, Split, least
+from ctinr.recon.selection import WITHHELD_RULE, Choice, least
+from ctinr.recon.task import Task
+from ctinr.recon.variance_trials import VarianceTrials
 
 GIVEN_RULE = "given"
 # How much better the non-local prior has to explain withheld views for it to be taken where cells
 # are coarse; and which parts of the unexplained squares, and of the noise, tell that they are.
 LARGE_GAIN, CELLS_PART, NOISE_PART = 0.2, 0.1, 0.25
-# Iterations of a non-local trial: enough to tell variances apart that are twice one another.
-NONLOCAL_TRIAL = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is fitted and what judges it, in units in which typical large values are 1.
-
-    `scale` is that unit in 1/mm.
-    """
-
-    whole: Problem
-    fitted: Problem
-    withheld: Problem
-    scale: float
-    observers: Sequence[Observer]
-
-    @classmethod
-    def of(cls, problem: Problem, split: Split, observers: Sequence[Observer]) -> Task:
-        """Return the task of a problem; nothing but `whole` and `withheld` knows of those views."""
-        fitted, withheld = problem.restricted(split.fitted), problem.restricted(split.withheld)
-        scale = value_scale(guessed_image(fitted.A, fitted.y, window="hann"))
-        whole, fitted, withheld = (part.scaled(1 / scale) for part in (problem, fitted, withheld))
-        return cls(whole, fitted, withheld, scale, observers)
-
-    @property
-    def more(self) -> float:
-        """All views per fitted view."""
-        return len(self.whole.y) / len(self.fitted.y)
-
-    def error(self, image: Tensor) -> float:
-        """Return the relative error of an image on the withheld views."""
-        return relative_error(self.withheld.A, image.clamp(min=0), self.withheld.y)
-
-    def squares(self, image: Tensor) -> Tensor:
-        """Return the squared error of an image in every withheld view, (view,)."""
-        return view_squares(self.withheld.A, image.clamp(min=0), self.withheld.y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,44 +143,13 @@ def variation_trial(task: Task, recipe: Recipe) -> Trial:
 def nonlocal_trial(task: Task, recipe: Recipe, start: Tensor) -> Trial:
     """Return the choice of a variance of the rays for `pnp`, and its image; all begin at one image.
 
-    The path begins above the mean square that this image leaves unexplained, and falls as long as
-    the error on the withheld views does; of those as good as the best the largest is chosen. An
-    interrupt of the first trial leaves its last image.
+    After an interrupt the choice is among those that were done; the first counts as far as it got.
     """
-    images: dict[float, Tensor] = {}
-    ended = False
-
-    def error(variance: float) -> float:
-        nonlocal ended
-        if ended:
-            raise KeyboardInterrupt
-        given = {"deviations": falling(NONLOCAL_TRIAL), "initial": start}
-        own = variance / task.scale**2
-        steps = pnp_steps(task.fitted.A, task.fitted.y, variance=own, **given)
-        shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
-        result = run(shown, NONLOCAL_TRIAL, task.observers)
-        ended = result.stopped_by == "interrupted"
-        if ended and images:
-            raise KeyboardInterrupt
-        images[variance] = result.image / task.scale
-        return task.error(images[variance])
-
+    trials = VarianceTrials(task, start)
     if recipe.weight is not None:
-        choice = least(error, (recipe.weight,), rule=GIVEN_RULE)
+        choice = least(trials.error, (recipe.weight,), rule=GIVEN_RULE)
     else:
-        left = (task.fitted.A(start) - task.fitted.y).square().mean()
-        unexplained = task.scale**2 * max(float(left), 1e-12)
-        path = [unexplained * 2.0**-power for power in range(-1, 12)]
-        choice = least(error, path, rule=WITHHELD_RULE, patience=1)
-        if choice.value == path[0] and not choice.interrupted:
-            path = [unexplained * 2.0**power for power in range(2, 12)]
-            choice = least(error, path, rule=WITHHELD_RULE, patience=1, found=choice)
-        choice = strongest_alike(choice, lambda tried: task.squares(images[tried]), STRONGEST_RULE)
-    interrupted = ended or choice.interrupted
-    image = images[choice.value]
+        choice = trials.choice()
+    interrupted = choice.interrupted or trials.interrupted
+    image = trials.images[choice.value]
     return Trial.of("nonlocal", replace(choice, interrupted=interrupted), image)
-
-
-def physical(image: Tensor, scale: float) -> Tensor:
-    """Return an image of a task in 1/mm, negative values set to zero."""
-    return image.mul(scale).clamp(min=0)

@@ -15,7 +15,8 @@ from ctinr.recon.problem import check_data, slice_of
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split, split_views
-from ctinr.recon.trials import Task, best_trial, physical
+from ctinr.recon.task import Task, physical
+from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned_filter import with_choice
 
 # Of all views.

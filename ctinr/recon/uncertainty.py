@@ -27,7 +27,7 @@ from ctinr.recon.recipe import Recipe, refit_rounds
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
 from ctinr.recon.stages import Splitting, render_grid
-from ctinr.recon.trials import physical
+from ctinr.recon.task import physical
 
 MEMBERS, LEVEL = 8, 0.9
 

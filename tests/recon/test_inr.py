@@ -19,7 +19,9 @@ from ctinr.recon.optimizers import AdamOnly
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Step
 from ctinr.recon.selection import split_views, withhold_views
-from ctinr.recon.trials import NONLOCAL_TRIAL, Task, variation_trial
+from ctinr.recon.task import Task
+from ctinr.recon.trials import variation_trial
+from ctinr.recon.variance_trials import ITERATIONS
 from phantoms import disk
 
 SHORT = Recipe(prior="tv", weight=1e-2, warm=20, rounds=16, refit=6, steps=20)
@@ -128,7 +130,7 @@ def test_observers_see_images_on_the_grid_in_every_stage(scan):
     recipe = Recipe(prior="nonlocal", weight=1e-4, warm=2, rounds=1, refit=1, steps=20)
     inr(A, y, family=FAMILY, recipe=recipe, observers=[Curve(measure)])
     # The trials, then 2 + 20 and a refit of 20.
-    assert len(shapes) > NONLOCAL_TRIAL + 42 and set(shapes) == {(36, 40)}
+    assert len(shapes) > ITERATIONS + 42 and set(shapes) == {(36, 40)}
 
 
 def test_the_same_seed_gives_the_same_bits(scan):

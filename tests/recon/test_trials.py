@@ -11,7 +11,8 @@ from ctinr.recon import trials
 from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.selection import Choice, split_views, withhold_views
-from ctinr.recon.trials import Task, Trial, coarse_for
+from ctinr.recon.task import Task
+from ctinr.recon.trials import Trial, coarse_for
 from ctinr.recon.tuned import tuned_tv
 from phantoms import shepp_logan
 
