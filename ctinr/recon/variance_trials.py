@@ -71,8 +71,9 @@ class VarianceTrials:
     def _gone_on_with(self, choice: Choice) -> Choice:
         """Return the choice after runs that go on from its image at smaller and smaller variances.
 
-        Each has to gain clearly, and a hundredth of the error. Where there is little noise the path ends too early: what a small
-        variance has found after a few iterations is less than what a larger one has.
+        Each has to gain clearly, and a hundredth of the error. Where there is little noise the
+        path ends too early: what a small variance has found after a few iterations is less than
+        what a larger one has.
         """
         task, value = self._task, choice.value
         errors = dict(zip(choice.candidates, choice.errors, strict=True))

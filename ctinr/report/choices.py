@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ctinr.report import wording
 from ctinr.report.comparison import Comparison
@@ -151,6 +152,9 @@ def _scale(axes: Axes, x: np.ndarray) -> None:
         return
     if len(positive) == len(x):
         axes.set_xscale("log")
+        if positive.max() >= 10 * positive.min():
+            # There is a whole power of ten to read; what is between would overlap.
+            axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
 

@@ -27,6 +27,7 @@ from ctinr.recon.selection import split_views
 from ctinr.recon.sirt import sirt
 from ctinr.recon.tuned import oracle_tv, tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
+from ctinr.recon.tuned_pnp import tuned_pnp
 from ctinr.recon.tv import tv
 from recon_scripts._methods import FAMILIES, SMOKE_FAMILIES, Task, method_named
 from recon_scripts._options import MethodOptions
@@ -191,6 +192,7 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         "cgls": _cgls,
         "tv": lambda given, observers: tuned_tv(given.A, given.y, observers=observers),
         "oracle-tv": _oracle_tv,
+        "pnp": lambda given, observers: tuned_pnp(given.A, given.y, observers=observers),
         "pixels": _pixels,
         **{f"plain-{name}": partial(_family, name) for name in FAMILIES},
         "inr": _inr,

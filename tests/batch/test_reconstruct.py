@@ -211,7 +211,12 @@ def test_neural_fields_one_after_the_other(stack, out):
     family = replace(DEFAULT_FAMILY, width=8, depth=2)
     method = Method("inr", samples=1, family=family, recipe=recipe)
     summary = reconstruct_stack(stack, out, Job(method, slices=(0, 2)))
-    assert summary.numbers == {"weight": 1e-5}
+    assert set(summary.numbers) == {"prior", "weight"} and summary.numbers["weight"] > 0
+    # What one slice chose decides for all; given to another run, it makes the same volume.
+    given = Method("inr", **summary.numbers, family=family, recipe=recipe)
+    again = out.with_name("again.h5")
+    reconstruct_stack(stack, again, Job(given, slices=(0, 2)))
+    assert np.array_equal(cells(again), cells(out))
     assert np.isfinite(cells(out)).all() and cells(out).std(axis=(1, 2)).min() > 0
 
 
@@ -323,6 +328,9 @@ def test_threads_end_with_the_work(stack, out, monkeypatch):
         ({"name": "fbp", "window": "box"}, "`window` must be one of"),
         ({"name": "fbp", "cutoff": 0.0}, "`cutoff` must lie in"),
         ({"name": "tv", "weight": -1.0}, "`weight` must be above zero"),
+        ({"name": "tv", "prior": "tv"}, "`prior` must be left out unless the method is inr"),
+        ({"name": "inr", "weight": 1.0}, "`prior` must be given if a weight is"),
+        ({"name": "inr", "prior": "fbp"}, "`prior` must be one of"),
         ({"name": "tv", "samples": 0}, "`samples` must be at least 1"),
     ],
 )
