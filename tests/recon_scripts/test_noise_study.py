@@ -13,7 +13,6 @@ from PIL import Image
 
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.selection import Choice
 from recon_scripts import _methods
 from recon_scripts._methods import Method, Task
 from recon_scripts._options import MethodOptions
@@ -124,27 +123,31 @@ def test_a_picture_is_halved_and_scanned_with_the_largest_line_integral_of_5(tmp
     assert float(scan.sinogram.max()) == pytest.approx(5.0, rel=0.02)
 
 
-@pytest.mark.parametrize("best, tried", [(1e-5, [1e-5, 3e-5, 3e-6]), (1e-4, [3e-5, 1e-4, 1e-5])])
+@pytest.mark.parametrize(
+    "best, tried", [(0.02, [0.02, 0.04, 0.01]), (0.1, [0.02, 0.04, 0.08, 0.16, 0.01])]
+)
 def test_the_oracle_looks_outwards_from_the_choice_of_the_data(best, tried, monkeypatch):
-    weights = Recipe().weights
-    own, fits = weights[2] if best == 1e-5 else weights[1], []
+    fits = []
 
-    def image(weight):
-        fits.append(weight)
-        value = 1 + abs(np.log(weight / best))
-        choice = Choice(weight, (weight,), (0.1,), "blind").to_dict()
-        return Reconstruction(torch.full((2, 2), value), method="f", record={"choice": choice})
+    def image(recipe):
+        assert recipe.prior == "tv"
+        fits.append(recipe.weight)
+        value = 1 + abs(np.log(recipe.weight / best))
+        parameters = {"prior": recipe.prior, "weight": recipe.weight}
+        return Reconstruction(torch.full((2, 2), value), method="f", parameters=parameters)
 
     def blind(task):
         assert task.truth is None and task.data_range is None
-        return image(own)
+        return image(Recipe(prior="tv", weight=0.02))
 
     monkeypatch.setattr(_methods, "METHODS", (Method("inr", "fake", blind),))
-    monkeypatch.setattr(_oracle, "inr", lambda A, y, *, recipe, **given: image(*recipe.weights))
+    monkeypatch.setattr(_oracle, "inr", lambda A, y, *, recipe, **given: image(recipe))
     task = Task(None, None, None, MethodOptions())  # type: ignore[arg-type]
     found = oracle_inr(replace(task, truth=torch.ones(2, 2), data_range=1.0))
-    assert found.record["choice"]["value"] == best
-    assert fits == tried
+    assert fits == pytest.approx(tried)
+    assert found.parameters["weight"] == pytest.approx(
+        min(tried, key=lambda w: abs(np.log(w / best)))
+    )
     assert "against the truth" in found.record["choice"]["rule"]
 
 

@@ -107,7 +107,7 @@ def test_a_trace_can_be_asked_for(monkeypatch):
         (("compare",), "`scan` must be given; got nothing. Name a scan or a picture."),
         (
             ("compare", "--smoke", "--methods", "fbp,foo"),
-            "`methods` must list some of fbp, fdk, tv, inr",
+            "`methods` must list some of fbp, fdk, tv, pnp, inr",
         ),
         (("compare", "--smoke", "--engine", "foo"), "`engine` must be one of 'auto', 'numba'"),
         (

@@ -34,8 +34,8 @@ def path(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "able"),
     [
-        ("parallel", "fbp,tv,inr"),
-        ("fan-curved", "fbp,tv,inr"),
+        ("parallel", "fbp,tv,pnp,inr"),
+        ("fan-curved", "fbp,tv,pnp,inr"),
         ("vectors", "tv"),
         ("parallel-3d", "fbp,tv"),
         ("cone-flat", "fdk,tv"),
