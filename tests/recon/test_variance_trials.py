@@ -1,0 +1,78 @@
+"""The search for a variance: falling, rising, the largest alike, and on from there."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ctinr.recon.levels import Problem
+from ctinr.recon.task import Task
+from ctinr.recon.variance_trials import VarianceTrials
+
+
+class Told(VarianceTrials):
+    """Trials whose squared errors, in three views, are told: of a variance, and of what went on."""
+
+    def __init__(self, squares, further=lambda variance: math.inf, ended_at=()):
+        nothing = torch.zeros(2, 2)
+        problem = Problem(lambda image: torch.ones(3, 2), nothing[:1].expand(3, 2))
+        task = Task(problem, problem, problem, 1.0, ())
+        object.__setattr__(task, "squares", lambda image: image)
+        object.__setattr__(task, "error", lambda image: float(image.sum().sqrt()))
+        super().__init__(task, nothing)
+        self._told, self._further, self._ended_at, self.tried = squares, further, ended_at, []
+
+    def _run(self, variance, start):
+        self.tried.append(variance)
+        if variance in self._ended_at:
+            raise KeyboardInterrupt
+        value = self._told(variance) if start is self._start else self._further(variance)
+        return value * torch.tensor([0.9, 1.0, 1.1])
+
+
+def away_from(best):
+    """Squares that rise clearly on both sides of a variance."""
+    return lambda variance: 1 + math.log2(variance / best) ** 2
+
+
+# The start leaves ones unexplained, so the path is 2, 1, 1/2, …
+@pytest.mark.parametrize(
+    "best, tried", [(1.0, [2, 1, 0.5]), (0.25, [2, 1, 0.5, 0.25, 0.125]), (8.0, [2, 1, 4, 8, 16])]
+)
+def test_the_path_falls_or_rises_as_long_as_the_error_falls(best, tried):
+    trials = Told(away_from(best))
+    choice = trials.choice()
+    assert choice.value == best and trials.tried == [*tried, best / 2]
+    assert choice.candidates == tuple(tried) and not choice.interrupted
+
+
+def test_of_those_alike_the_largest_is_chosen():
+    class Alike(Told):
+        def _run(self, variance, start):
+            image = super()._run(variance, start)
+            # Better in the mean, but by chance.
+            return image + torch.tensor([-0.4, 0.3, 0.0]) if variance == 1 else image
+
+    trials = Alike(lambda variance: 1.0 if variance >= 1 else 2.0)
+    assert trials.choice().value == 2
+
+
+def test_it_goes_on_at_smaller_variances_as_long_as_the_gain_is_clear_and_worth_it():
+    falling = {0.5: 0.8, 0.25: 0.6, 0.125: 0.597}
+    trials = Told(away_from(1.0), falling.get)
+    choice = trials.choice()
+    assert choice.value == 0.25 and trials.tried[-3:] == [0.5, 0.25, 0.125]
+    errors = dict(zip(choice.candidates, choice.errors, strict=True))
+    assert errors[0.25] == pytest.approx(math.sqrt(3 * 0.6))
+    # The one that was tried from the start is now known better.
+    assert len(errors) == 4 and errors[0.5] == pytest.approx(math.sqrt(3 * 0.8))
+    assert torch.allclose(trials.images[0.25].mean(), torch.tensor(0.6))
+
+
+@pytest.mark.parametrize("ended_at, value", [(0.5, 1), (0.25, 0.5)])
+def test_an_interrupt_leaves_the_best_that_was_done(ended_at, value):
+    trials = Told(away_from(1.0), {0.5: 0.8}.get, (ended_at,))
+    choice = trials.choice()
+    assert choice.interrupted and choice.value == value
