@@ -20,7 +20,6 @@ from ctinr.recon.data_steps import (
     NonlocalStep,
     VariationStep,
 )
-from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.search import (
@@ -30,12 +29,12 @@ from ctinr.recon.search import (
 )
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials
+from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
 
 GIVEN_RULE = "given"
 # How much better the non-local prior has to explain withheld views for it to be taken where cells
-# are coarse; and which parts of the unexplained squares, and of the noise, tell that they are.
-LARGE_GAIN, CELLS_PART, NOISE_PART = 0.2, 0.1, 0.25
+# are coarse; and which part of the unexplained squares tells that they are.
+LARGE_GAIN, CELLS_PART = 0.2, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +106,7 @@ def coarse_for(problem: Problem, image: Tensor) -> bool:
     Then part of what is left unexplained is that an object is not made of cells. Whoever fits that
     part explains all views better, the withheld ones too, by an image that is further from the
     object: its cells are wrong in ways that happen to project like the edges between them. The part
-    is told by the same image with straight lines between the middles of cells. Little is lost
-    where the image explains data better than their noise is, so that their detail is still to come.
+    is told by the same image with straight lines between the middles of cells.
     """
     A, y = problem.A, problem.y
     projection = A(image)
@@ -116,8 +114,7 @@ def coarse_for(problem: Problem, image: Tensor) -> bool:
     finer = A.rebuilt(A.geometry, A.domain.refine(2))
     smooth = functional.interpolate(image[None, None], scale_factor=2, mode="bilinear")[0, 0]
     cells = float((finer(smooth) - projection).square().mean())
-    noise = float(LeftOutRays(y, A.geometry, A.domain).noise.mean())
-    return cells > CELLS_PART * left and left > NOISE_PART * noise
+    return cells > CELLS_PART * left and not beyond_noise(problem, image)
 
 
 def variation_trial(task: Task, recipe: Recipe) -> Trial:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from ctinr.recon.left_out import LeftOutRays
+from ctinr.recon.levels import Problem
 from ctinr.recon.plug_and_play import falling, pnp_steps
 from ctinr.recon.run import run
 from ctinr.recon.search import STRONGEST_RULE, strongest_alike
@@ -18,8 +20,20 @@ ITERATIONS = 16
 FACTOR = 2.0
 # What is left of the error after a run that is worth another one.
 WORTHWHILE = 0.99
+# Data are explained far better than that if less than this part of the squares is left.
+NOISE_PART = 0.25
 # The most to try on either side of what total variation leaves unexplained.
 MOST = 11
+
+
+def beyond_noise(problem: Problem, image: Tensor) -> bool:
+    """Return whether an image explains data far better than neighbouring bins explain one another.
+
+    What differs between bins is then detail and not noise, and more of it is to come.
+    """
+    left = float((problem.A(image) - problem.y).square().mean())
+    noise = float(LeftOutRays(problem.y, problem.A.geometry, problem.A.domain).noise.mean())
+    return left <= NOISE_PART * noise
 
 
 class VarianceTrials:
@@ -63,7 +77,10 @@ class VarianceTrials:
         if choice.value == path[0] and not choice.interrupted:
             path = [unexplained * FACTOR**power for power in range(2, MOST)]
             choice = least(self.error, path, rule=WITHHELD_RULE, patience=1, found=choice)
-        return self._gone_on_with(strongest_alike(choice, self._squares, STRONGEST_RULE))
+        choice = strongest_alike(choice, self._squares, STRONGEST_RULE)
+        if beyond_noise(task.fitted, self._start):
+            choice = self._gone_on_with(choice)
+        return choice
 
     def _squares(self, variance: float) -> Tensor:
         return self._task.squares(self.images[variance])
@@ -73,7 +90,7 @@ class VarianceTrials:
 
         Each has to gain clearly, and a hundredth of the error. Where there is little noise the
         path ends too early: what a small variance has found after a few iterations is less than
-        what a larger one has.
+        what a larger one has. Where there is noise, three views in thirty gain by fitting it.
         """
         task, value = self._task, choice.value
         errors = dict(zip(choice.candidates, choice.errors, strict=True))

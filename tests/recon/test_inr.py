@@ -135,7 +135,7 @@ def test_observers_see_images_on_the_grid_in_every_stage(scan):
 
 def test_the_same_seed_gives_the_same_bits(scan):
     A, y, _ = scan
-    recipe = Recipe(warm=3, rounds=1, refit=1, steps=20)
+    recipe = Recipe(prior="tv", weight=1e-3, warm=3, rounds=1, refit=1, steps=20)
     images = [inr(A, y, family=FAMILY, recipe=recipe, seed=seed).image for seed in (0, 0, 1)]
     assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
 

@@ -7,9 +7,13 @@ import math
 import pytest
 import torch
 
+from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
+from ctinr.projectors import Projector
+from ctinr.recon import variance_trials
 from ctinr.recon.levels import Problem
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials
+from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
+from phantoms import shepp_logan
 
 
 class Told(VarianceTrials):
@@ -35,6 +39,12 @@ class Told(VarianceTrials):
 def away_from(best):
     """Squares that rise clearly on both sides of a variance."""
     return lambda variance: 1 + math.log2(variance / best) ** 2
+
+
+@pytest.fixture(autouse=True)
+def beyond(monkeypatch):
+    """Let every scan be one without noise."""
+    monkeypatch.setattr(variance_trials, "beyond_noise", lambda *_: True)
 
 
 # The start leaves ones unexplained, so the path is 2, 1, 1/2, …
@@ -76,3 +86,20 @@ def test_an_interrupt_leaves_the_best_that_was_done(ended_at, value):
     trials = Told(away_from(1.0), {0.5: 0.8}.get, (ended_at,))
     choice = trials.choice()
     assert choice.interrupted and choice.value == value
+
+
+def test_where_there_is_noise_it_does_not_go_on(monkeypatch):
+    monkeypatch.setattr(variance_trials, "beyond_noise", lambda *_: False)
+    trials = Told(away_from(1.0), {0.5: 0.1}.get)
+    assert trials.choice().value == 1 and trials.tried == [2, 1, 0.5]
+
+
+def test_data_are_explained_beyond_their_noise_or_not():
+    geometry = ParallelBeam(equal_angles(20), Detector(60, 1.0))
+    A = Projector(geometry, Grid((40, 40)))
+    truth = torch.as_tensor(shepp_logan(radius=19.0).raster((40, 40), 1.0)).float()
+    y = A(truth)
+    noise = 0.3 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    assert beyond_noise(Problem(A, y), truth)
+    assert not beyond_noise(Problem(A, y + noise), truth)
+    assert not beyond_noise(Problem(A, y), 0.9 * truth)
