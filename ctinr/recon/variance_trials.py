@@ -18,10 +18,13 @@ from ctinr.recon.task import Task, physical
 ITERATIONS = 16
 # From one variance to the next.
 FACTOR = 2.0
-# What is left of the error after a run that is worth another one.
-WORTHWHILE = 0.99
+# What is left of the error after a run at a smaller variance that is worth it: where there is
+# little noise, and where it may be noise that is fitted.
+WORTHWHILE, WORTH_NOISE = 0.99, 0.96
 # Data are explained far better than that if less than this part of the squares is left.
 NOISE_PART = 0.25
+# The least variance to try, as a part of the noise that neighbouring bins tell.
+FLOOR = 0.7
 # The most to try on either side of what total variation leaves unexplained.
 MOST = 11
 
@@ -32,8 +35,12 @@ def beyond_noise(problem: Problem, image: Tensor) -> bool:
     What differs between bins is then detail and not noise, and more of it is to come.
     """
     left = float((problem.A(image) - problem.y).square().mean())
-    noise = float(LeftOutRays(problem.y, problem.A.geometry, problem.A.domain).noise.mean())
-    return left <= NOISE_PART * noise
+    return left <= NOISE_PART * bin_noise(problem)
+
+
+def bin_noise(problem: Problem) -> float:
+    """Return the variance of a ray's noise, by neighbouring bins; too large in fine detail."""
+    return float(LeftOutRays(problem.y, problem.A.geometry, problem.A.domain).noise.mean())
 
 
 class VarianceTrials:
@@ -72,25 +79,36 @@ class VarianceTrials:
         task = self._task
         left = (task.fitted.A(self._start) - task.fitted.y).square().mean()
         unexplained = task.scale**2 * max(float(left), 1e-12)
+        floor = self._floor()
         path = [unexplained * FACTOR**-power for power in range(-1, MOST)]
+        path = [variance for variance in path if variance > floor] + [floor] * (floor > 0)
         choice = least(self.error, path, rule=WITHHELD_RULE, patience=1)
         if choice.value == path[0] and not choice.interrupted:
             path = [unexplained * FACTOR**power for power in range(2, MOST)]
             choice = least(self.error, path, rule=WITHHELD_RULE, patience=1, found=choice)
         choice = strongest_alike(choice, self._squares, STRONGEST_RULE)
-        if beyond_noise(task.fitted, self._start):
-            choice = self._gone_on_with(choice)
-        return choice
+        return self._gone_on_with(choice, WORTHWHILE if floor == 0 else WORTH_NOISE)
+
+    def _floor(self) -> float:
+        """Return the least variance to try; 0 where data do not tell their noise.
+
+        A few withheld views, blurred as they are, do not see a little more noise in the image, and
+        what neighbouring bins differ by is never less than their noise.
+        """
+        problem = self._task.fitted
+        if beyond_noise(problem, self._start):
+            return 0.0
+        return FLOOR * bin_noise(problem) * self._task.scale**2
 
     def _squares(self, variance: float) -> Tensor:
         return self._task.squares(self.images[variance])
 
-    def _gone_on_with(self, choice: Choice) -> Choice:
+    def _gone_on_with(self, choice: Choice, left: float) -> Choice:
         """Return the choice after runs that go on from its image at smaller and smaller variances.
 
-        Each has to gain clearly, and a hundredth of the error. Where there is little noise the
-        path ends too early: what a small variance has found after a few iterations is less than
-        what a larger one has. Where there is noise, three views in thirty gain by fitting it.
+        Each has to gain clearly, and to leave no more than a part of the error. Where there is
+        little noise the path ends too early: what a small variance has found after a few
+        iterations is less than what a larger one has.
         """
         task, value = self._task, choice.value
         errors = dict(zip(choice.candidates, choice.errors, strict=True))
@@ -102,7 +120,7 @@ class VarianceTrials:
                 interrupted = True
                 break
             gains, error = self._squares(value) - task.squares(image), task.error(image)
-            if not clear_gain(gains) or error > WORTHWHILE * errors[value]:
+            if not clear_gain(gains) or error > left * errors[value]:
                 break
             value = value / FACTOR
             self.images[value], errors[value] = image, error

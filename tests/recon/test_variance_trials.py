@@ -12,7 +12,7 @@ from ctinr.projectors import Projector
 from ctinr.recon import variance_trials
 from ctinr.recon.levels import Problem
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
+from ctinr.recon.variance_trials import FLOOR, VarianceTrials, beyond_noise
 from phantoms import shepp_logan
 
 
@@ -88,10 +88,18 @@ def test_an_interrupt_leaves_the_best_that_was_done(ended_at, value):
     assert choice.interrupted and choice.value == value
 
 
-def test_where_there_is_noise_it_does_not_go_on(monkeypatch):
+def test_where_there_is_noise_it_is_the_least_that_is_tried(monkeypatch):
     monkeypatch.setattr(variance_trials, "beyond_noise", lambda *_: False)
-    trials = Told(away_from(1.0), {0.5: 0.1}.get)
-    assert trials.choice().value == 1 and trials.tried == [2, 1, 0.5]
+    monkeypatch.setattr(variance_trials, "bin_noise", lambda _: 0.4 / FLOOR)
+    # A hundredth of the error is not worth going on; half of it is.
+    trials = Told(away_from(0.1), lambda variance: 4.9)
+    assert trials.choice().value == pytest.approx(0.4)
+    assert trials.tried == pytest.approx([2, 1, 0.5, 0.4, 0.2])
+    further = {0.2: 1.2, 0.1: 1.2}
+    gone_on = Told(away_from(0.1), lambda variance: further[round(variance, 6)])
+    assert gone_on.choice().value == pytest.approx(0.2)
+    monkeypatch.setattr(variance_trials, "bin_noise", lambda _: 3.0 / FLOOR)
+    assert Told(away_from(0.1)).choice().value == pytest.approx(3.0)
 
 
 def test_data_are_explained_beyond_their_noise_or_not():
