@@ -98,9 +98,8 @@ class Method:
     def given(self) -> dict[str, Any]:
         """The numbers that are given, so that none is chosen; empty if they are to be chosen."""
         values = {name: getattr(self, name) for name in NUMBERS[self.name]}
-        if all(value is None for value in values.values()) or (
-            "weight" in values and self.weight is None
-        ):
+        # A prior alone leaves its weight to be chosen.
+        if all(value is None for name, value in values.items() if name != "prior"):
             return {}
         defaults = {"window": "ram-lak", "cutoff": 1.0}
         return {name: defaults[name] if v is None else v for name, v in values.items()}

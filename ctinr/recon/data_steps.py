@@ -1,23 +1,22 @@
 """The data steps that take turns with the regression of a network: some iterations of a solver.
 
-Each begins where the network stands, and its duals anew, so that what the network has smoothed is
-asked of the data again. The two differ in what they hold for likely: few edges (`tv`), or patches
-that come again (`pnp`).
+Each begins near where the network stands, and its duals anew, so that what the network has
+smoothed is asked of the data again. The two differ in what they hold for likely: few edges (`tv`),
+or patches that come again (`pnp`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ctinr.recon.levels import Problem
-from ctinr.recon.plug_and_play import SOUGHT_AGAIN, falling, pnp_steps
-from ctinr.recon.run import Step
+from ctinr.recon.plug_and_play import ITERATIONS, SOUGHT_AGAIN, falling, pnp_steps
+from ctinr.recon.run import last_step
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.tv import tv_steps
 
@@ -26,21 +25,9 @@ VARIATION_ITERATIONS = 20
 # What the denoiser takes for noise in the iterations of a non-local step, which are as many as one
 # search for patches that look alike is good for; and in those of a step that follows the network.
 NONLOCAL_DEVIATIONS = falling(SOUGHT_AGAIN, first=0.03)
-FINISHING_DEVIATIONS = falling(24)
+FINISHING_DEVIATIONS = falling(ITERATIONS)
 # What of the last target stays in the image that the next data step starts from.
 KEPT = 0.7
-
-
-class DataStep(Protocol):
-    """From an image, or one for each item of a batch of data, to one that explains the data."""
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """Return the better image."""
-        ...
-
-    def of(self, problem: Problem) -> DataStep:
-        """Return the step of other data of the same projector."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +57,11 @@ class VariationStep:
         """Return the better image."""
         given = {"weight": self.weight, "initial": image.clamp(min=0), "norm": self.norm}
         steps = tv_steps(self.problem.A, self.problem.y, **given)
-        return _last(islice(steps, VARIATION_ITERATIONS))
+        return last_step(islice(steps, VARIATION_ITERATIONS)).image
 
-    def of(self, problem: Problem) -> VariationStep:
-        """Return the step of other data of the same projector."""
-        return VariationStep(problem, self.weight, self.norm)
+    def finishing(self) -> VariationStep:
+        """Return the step that follows the network: the same."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +86,16 @@ class NonlocalStep:
     def __call__(self, image: Tensor) -> Tensor:
         """Return the better image."""
         given = {"variance": self.variance, "deviations": self.deviations, "initial": image}
-        return _last(pnp_steps(self.problem.A, self.problem.y, **given))
+        return last_step(pnp_steps(self.problem.A, self.problem.y, **given)).image
 
-    def of(self, problem: Problem) -> NonlocalStep:
-        """Return the step of other data of the same projector."""
-        return NonlocalStep(problem, self.variance, self.deviations)
+    def finishing(self) -> NonlocalStep:
+        """Return the step that follows the network: a whole run."""
+        return replace(self, deviations=FINISHING_DEVIATIONS)
+
+
+# From an image, or one for each item of a batch of data, to one that explains the data. Of other
+# data of the same projector it is `replace(step, problem=...)`.
+DataStep = VariationStep | NonlocalStep
 
 
 @dataclass(eq=False)
@@ -130,7 +122,7 @@ class Remembered:
         if state is not None:
             self.image = state["image"].to(self.image)
 
-    def taken(self, step: DataStep) -> Callable[[Tensor], Tensor]:
+    def taken(self, step: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """Return the data step, from there."""
 
         def from_between(image: Tensor) -> Tensor:
@@ -138,9 +130,3 @@ class Remembered:
             return self.image
 
         return from_between
-
-
-def _last(steps: Iterator[Step]) -> Tensor:
-    for step in steps:
-        image = step.image
-    return image

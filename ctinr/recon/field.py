@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
@@ -33,7 +32,7 @@ from ctinr.recon.judge import Judge
 from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.needs import points_at_once
-from ctinr.recon.problem import check_data, slice_of
+from ctinr.recon.problem import check_slice
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, split_views
@@ -96,9 +95,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     So many `members` as will go on together shall find room in the memory.
     """
     begun = time.perf_counter()
-    slice_of(A)
-    check_data(A, y)
-    checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
+    check_slice(A, y)
     recipe = recipe or Recipe()
     split = split or split_views(A.geometry, seed=seed)
     family = family or DEFAULT_FAMILY
@@ -148,11 +145,9 @@ def fit_network(
     warm start.
     """
     hurry, remembered = trial.choice.interrupted, Remembered(trial.image)
-    blind, whole = (remembered.taken(step(task)) for step in (trial.blind_step, trial.whole_step))
-    last_blind, last = (
-        remembered.taken(step(task, finishing=True))
-        for step in (trial.blind_step, trial.whole_step)
-    )
+    steps_taken = trial.blind_step(task), trial.whole_step(task)
+    blind, whole = (remembered.taken(step) for step in steps_taken)
+    last_blind, last = (remembered.taken(step.finishing()) for step in steps_taken)
     judge = Judge(task.error, recipe.rounds)
     finish = Finish(last_blind, task.squares, task.error, recipe.finish)
     named = {"judge": judge, "finish": finish, "remembered": remembered}

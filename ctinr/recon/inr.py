@@ -5,7 +5,7 @@ What it does, in order:
 1. Which prior, and how strong, is chosen on withheld views by runs on pixels, which cost little;
    see `ctinr.recon.trials`.
 2. The network is fitted to the image of the best trial on a coarse grid: a warm start.
-3. Rounds of splitting: the same data step from the network's image, then the network is
+3. Rounds of splitting: the same data step from near the network's image, then the network is
    regressed to its result on a few cells at a time. First without the withheld views, until their
    error rises or the rounds are over. It is then the error of an image that has not seen them.
 4. Some more rounds, in smaller steps, of all views.

@@ -32,6 +32,10 @@ class Problem:
         """Return the problem of some of the views."""
         return Problem(self.A.restricted(views), self.y[..., list(views), :])
 
+    def unexplained(self, image: Tensor) -> float:
+        """Return the mean square of what an image leaves unexplained of the data."""
+        return float((self.A(image) - self.y).square().mean())
+
     def scaled(self, factor: float) -> Problem:
         """Return the problem whose image is this one's times a factor."""
         return replace(self, y=self.y * factor)

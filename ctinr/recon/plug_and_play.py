@@ -21,8 +21,9 @@ from ctinr.recon.cgls import cgls_steps
 from ctinr.recon.nonlocal_bayes import groups_of, shrunk
 from ctinr.recon.problem import check_data, first_image, grid_of
 from ctinr.recon.rough import guessed_image, value_scale
-from ctinr.recon.run import Observer, Reconstruction, Step, run
+from ctinr.recon.run import Observer, Reconstruction, Step, last_step, run
 
+ITERATIONS = 24
 # Iterations of conjugate gradients in each step; they go on where those before ended.
 INNER = 6
 # Patches that look alike are sought again after so many steps.
@@ -38,7 +39,7 @@ def pnp(
     y: Tensor,
     *,
     variance: float,
-    iterations: int = 24,
+    iterations: int = ITERATIONS,
     initial: Tensor | None = None,
     observers: Sequence[Observer] = (),
 ) -> Reconstruction:
@@ -56,7 +57,8 @@ def pnp(
     iterations : int
         How many to take, at least 2; each costs some seven A and Aᵀ.
     initial : Tensor, optional
-        Where to start, (*batch, *A.domain.shape); a better image saves iterations.
+        Where to start, (*batch, *A.domain.shape); a better image saves iterations. By default
+        the analytic one, or some iterations of `cgls` where there is none.
     observers : sequence of Observer
         See every step.
 
@@ -119,11 +121,11 @@ def _iterate(
         wanted = image - dual
         # argmin ‖A x − y‖² / of_rays² + ‖x − wanted‖² / deviation², as what is to be added.
         given = {"damping": of_rays / deviation, "initial": explained - wanted}
-        for step in islice(cgls_steps(A, y - A(wanted), **given), INNER):
-            explained, loss = wanted + step.image, step.loss
+        least_squares = last_step(islice(cgls_steps(A, y - A(wanted), **given), INNER))
+        explained = wanted + least_squares.image
         noisy = explained + dual
         if index % SOUGHT_AGAIN == 0:
             groups = groups_of(noisy)
         image = shrunk(noisy, groups, deviation).clamp_(min=0)
         dual = noisy - image
-        yield Step(index + 1, loss, image)
+        yield Step(index + 1, least_squares.loss, image)

@@ -71,6 +71,13 @@ def slice_of(A: LinearOperator) -> PlanarBeam:
     return geometry
 
 
+def check_slice(A: LinearOperator, y: Tensor) -> None:
+    """Raise unless A is a projector of single slices and y one sinogram of it, (angle, u)."""
+    slice_of(A)
+    check_data(A, y)
+    checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
+
+
 def grid_of(A: LinearOperator) -> Grid:
     """Return the grid of the images; a TypeError tells that A maps something else."""
     grid = A.domain

@@ -13,20 +13,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional
 
-from ctinr.recon.data_steps import (
-    FINISHING_DEVIATIONS,
-    NONLOCAL_DEVIATIONS,
-    DataStep,
-    NonlocalStep,
-    VariationStep,
-)
+from ctinr.recon.data_steps import DataStep, NonlocalStep, VariationStep
 from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import PriorName, Recipe
-from ctinr.recon.search import (
-    WeightTrials,
-    best_weight,
-    largest_weight,
-)
+from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
 from ctinr.recon.task import Task
 from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
@@ -61,20 +51,19 @@ class Trial:
         """Return the weight for all views: misfits that are sums over rays grow with them."""
         return self.value * (task.more if self.prior == "tv" else 1.0)
 
-    def blind_step(self, task: Task, *, finishing: bool = False) -> DataStep:
-        """Return the data step of the fitted views, in the rounds or of those that follow them."""
-        return self._step(task.fitted, self.value, task.scale, finishing)
+    def blind_step(self, task: Task) -> DataStep:
+        """Return the data step of the fitted views."""
+        return self._step(task.fitted, self.value, task.scale)
 
-    def whole_step(self, task: Task, *, finishing: bool = False) -> DataStep:
+    def whole_step(self, task: Task) -> DataStep:
         """Return the data step of all views."""
-        return self._step(task.whole, self.weight(task), task.scale, finishing)
+        return self._step(task.whole, self.weight(task), task.scale)
 
-    def _step(self, problem: Problem, weight: float, scale: float, finishing: bool) -> DataStep:
+    def _step(self, problem: Problem, weight: float, scale: float) -> DataStep:
         # In units in which the image is smaller by the scale.
         if self.prior == "tv":
             return VariationStep(problem, weight / scale)
-        deviations = FINISHING_DEVIATIONS if finishing else NONLOCAL_DEVIATIONS
-        return NonlocalStep(problem, weight / scale**2, deviations)
+        return NonlocalStep(problem, weight / scale**2)
 
 
 def best_trial(task: Task, recipe: Recipe) -> Trial:

@@ -8,19 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ctinr import checks
 from ctinr.recon.levels import Problem
-from ctinr.recon.plug_and_play import pnp
-from ctinr.recon.problem import check_data, slice_of
+from ctinr.recon.plug_and_play import ITERATIONS, pnp
+from ctinr.recon.problem import check_slice
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split, split_views
 from ctinr.recon.task import Task, physical
 from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned_filter import with_choice
-
-# Of all views.
-ITERATIONS = 24
 
 
 def tuned_pnp(
@@ -62,9 +58,7 @@ def tuned_pnp(
         As for `pnp` and `withhold_views`; if y is not one sinogram.
     """
     begun = time.perf_counter()
-    slice_of(A)
-    check_data(A, y)
-    checks.require(y.ndim == 2, "y", "be one sinogram, (angle, u)", y, "Loop over the others.")
+    check_slice(A, y)
     split = split or split_views(A.geometry)
     task = Task.of(Problem(A, y), split, tuple(observers))
     trial = best_trial(task, Recipe(prior="nonlocal"))

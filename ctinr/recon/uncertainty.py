@@ -26,7 +26,7 @@ from ctinr.recon.needs import points_at_once
 from ctinr.recon.recipe import Recipe, refit_rounds
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
-from ctinr.recon.stages import Splitting, render_grid
+from ctinr.recon.stages import render_grid
 from ctinr.recon.task import physical
 
 MEMBERS, LEVEL = 8, 0.9
@@ -120,8 +120,8 @@ def with_interval(
     points = points_at_once(
         field.network, *shapes, memory_budget=field.memory_budget, members=members
     )
-    problem = Problem(A, data)
-    stage = _members_stage(field, problem, points)
+    step = replace(field.trial.whole_step(task), problem=Problem(A, data))
+    stage = replace(refit_rounds(field.recipe, A.domain, step), points_at_once=points)
     steps = _means(
         fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM), task.scale
     )
@@ -130,8 +130,7 @@ def with_interval(
     found = {"members": members, "level": level, "stopped_by": ended}
     if ended == "iterations":
         images = render_grid(ensemble, A.domain, points_at_once=points)
-        finishing = field.trial.whole_step(task, finishing=True).of(problem)
-        images = field.finish.taken(finishing, images).clamp(min=0)
+        images = field.finish.taken(step.finishing(), images).clamp(min=0)
         errors = task.scale * (images - image)
         interval = interval_of(result.image, errors, level=level)
     return replace(
@@ -141,13 +140,6 @@ def with_interval(
         seconds=result.seconds + time.perf_counter() - begun,
         record=MappingProxyType({**result.record, "ensemble": found}),
     )
-
-
-def _members_stage(field: Field, problem: Problem, points: int) -> Splitting:
-    """Return the rounds of all members, each on its data."""
-    step = field.trial.whole_step(field.task)
-    stage = refit_rounds(field.recipe, problem.A.domain, step.of(problem))
-    return replace(stage, points_at_once=points)
 
 
 def _ended(steps: Iterator[Step], iterations: int, observers: Sequence[Observer]) -> str:

@@ -34,8 +34,7 @@ def beyond_noise(problem: Problem, image: Tensor) -> bool:
 
     What differs between bins is then detail and not noise, and more of it is to come.
     """
-    left = float((problem.A(image) - problem.y).square().mean())
-    return left <= NOISE_PART * bin_noise(problem)
+    return problem.unexplained(image) <= NOISE_PART * bin_noise(problem)
 
 
 def bin_noise(problem: Problem) -> float:
@@ -77,8 +76,7 @@ class VarianceTrials:
         as the error does, or else rises; of those as good as the best the largest is chosen.
         """
         task = self._task
-        left = (task.fitted.A(self._start) - task.fitted.y).square().mean()
-        unexplained = task.scale**2 * max(float(left), 1e-12)
+        unexplained = task.scale**2 * max(task.fitted.unexplained(self._start), 1e-12)
         floor = self._floor()
         path = [unexplained * FACTOR**-power for power in range(-1, MOST)]
         path = [variance for variance in path if variance > floor] + [floor] * (floor > 0)

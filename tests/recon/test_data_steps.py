@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,7 +58,7 @@ def test_a_step_leaves_its_input_alone_and_allows_no_negative_values(problem):
 def test_the_step_of_other_data_is_the_same_but_for_them(problem, kind, weight):
     step, image = kind(problem, weight), torch.zeros(tuple(problem.A.domain.shape))
     other = Problem(problem.A, torch.stack([problem.y, 0.5 * problem.y]))
-    both = step.of(other)(torch.stack([image, image]))
+    both = replace(step, problem=other)(torch.stack([image, image]))
     assert torch.allclose(both[0], step(image), atol=1e-5 * float(both.max()))
     alone = kind(Problem(problem.A, 0.5 * problem.y), weight)(image)
     assert torch.allclose(both[1], alone, atol=1e-3 * float(both.max()))
