@@ -19,10 +19,13 @@ from ctinr.networks import Family
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import WINDOWS
 from ctinr.recon.field import DEFAULT_FAMILY
-from ctinr.recon.inr import inr
+from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.saddle import data_norm
+from ctinr.recon.selection import split_views
+from ctinr.recon.task import Task
+from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
 
@@ -84,9 +87,17 @@ class Method:
             rule = "be given if a weight is, as its units are the prior's"
             checks.require(self.weight is None or self.prior is not None, "prior", rule, self.prior)
             # Raises if there is no such prior.
-            replace(self.recipe, prior=self.prior or "auto", weight=self.weight)
+            _ = self.asked
         checks.count(self.samples, "samples")
         checks.count(self.seed, "seed", least=0)
+
+    @property
+    def asked(self) -> Recipe:
+        """The recipe of the neural field with what is given here; its weight may be to choose."""
+        if self.weight is None and self.prior in (None, self.recipe.prior):
+            return self.recipe
+        # A weight of another prior means nothing to this one.
+        return replace(self.recipe, prior=self.prior or self.recipe.prior, weight=self.weight)
 
     @property
     def side_by_side(self) -> int:
@@ -97,9 +108,12 @@ class Method:
     @property
     def given(self) -> dict[str, Any]:
         """The numbers that are given, so that none is chosen; empty if they are to be chosen."""
+        if self.name == "inr":
+            values: dict[str, Any] = {"prior": self.asked.prior, "weight": self.asked.weight}
+            # A prior alone leaves its weight to be chosen.
+            return {} if values["weight"] is None else values
         values = {name: getattr(self, name) for name in NUMBERS[self.name]}
-        # A prior alone leaves its weight to be chosen.
-        if all(value is None for name, value in values.items() if name != "prior"):
+        if all(value is None for value in values.values()):
             return {}
         defaults = {"window": "ram-lak", "cutoff": 1.0}
         return {name: defaults[name] if v is None else v for name, v in values.items()}
@@ -107,10 +121,11 @@ class Method:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: all that the images depend on."""
         numbers = self.given or f"chosen on {self.samples} slices"
-        recipe = replace(self.recipe, prior=self.prior or "auto").to_dict()
-        neural = {"family": repr(self.family), "recipe": recipe, "seed": self.seed}
         about = {"method": self.name, "numbers": numbers}
-        return about | (neural if self.name == "inr" else {})
+        if self.name != "inr":
+            return about
+        recipe = self.asked.to_dict()
+        return {**about, "family": repr(self.family), "recipe": recipe, "seed": self.seed}
 
     def solver(self, numbers: Mapping[str, Any]) -> Solver:
         """Return the method with its numbers, given or chosen."""
@@ -166,16 +181,19 @@ def _weight(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any
     return {"weight": found.parameters["weight"]}, found.record["choice"]
 
 
-def _median(method: Method, A: LinearOperator, y: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
+def _median(method: Method, A: Any, y: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the prior that most slices chose, and the median of the weights of these."""
-    recipe = replace(method.recipe, prior=method.prior or "auto")
-    given = {"family": method.family, "recipe": recipe, "seed": method.seed}
-    found = [_undisturbed(inr(A, each, **given)) for each in y]
-    priors = [each.parameters["prior"] for each in found]
+    split = split_views(A.geometry, seed=method.seed)
+    tasks = [Task.of(Problem(A, each), split, ()) for each in y]
+    trials = [best_trial(task, method.asked) for task in tasks]
+    if any(trial.choice.interrupted for trial in trials):
+        raise KeyboardInterrupt
+    priors = [trial.prior for trial in trials]
     prior = statistics.mode(priors)
-    weights = [each.parameters["weight"] for each in found if each.parameters["prior"] == prior]
+    pairs = zip(tasks, trials, strict=True)
+    weights = [trial.weight(task) for task, trial in pairs if trial.prior == prior]
     numbers = {"prior": prior, "weight": statistics.median_low(weights)}
-    choices = [each.record["choice"] for each in found]
+    choices = [trial.choice.to_dict() for trial in trials]
     about = {"rule": "most frequent prior, median of its weights", "priors": priors}
     return numbers, {**about, "choices": choices}
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ctinr.recon.levels import Problem
-from ctinr.recon.plug_and_play import ITERATIONS, SOUGHT_AGAIN, falling, pnp_steps
+from ctinr.recon.plug_and_play import SOUGHT_AGAIN, falling, pnp_steps
 from ctinr.recon.run import last_step
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.tv import tv_steps
@@ -23,9 +23,8 @@ from ctinr.recon.tv import tv_steps
 # Iterations of a step of total variation; each costs one projection and one backprojection.
 VARIATION_ITERATIONS = 20
 # What the denoiser takes for noise in the iterations of a non-local step, which are as many as one
-# search for patches that look alike is good for; and in those of a step that follows the network.
+# search for patches that look alike is good for.
 NONLOCAL_DEVIATIONS = falling(SOUGHT_AGAIN, first=0.03)
-FINISHING_DEVIATIONS = falling(ITERATIONS)
 # What of the last target stays in the image that the next data step starts from.
 KEPT = 0.7
 
@@ -74,12 +73,16 @@ class NonlocalStep:
         The projector and its data, in units in which typical large values are 1.
     variance : float
         Of the rays, above zero, as for `pnp`, in these units.
+    ending : sequence of float
+        What the denoiser takes for noise, iteration by iteration, in the step that follows the
+        network.
     deviations : sequence of float
-        What the denoiser takes for noise, iteration by iteration.
+        The same, in those of the rounds.
     """
 
     problem: Problem
     variance: float
+    ending: Sequence[float]
     deviations: Sequence[float] = NONLOCAL_DEVIATIONS
 
     @torch.no_grad()
@@ -89,8 +92,8 @@ class NonlocalStep:
         return last_step(pnp_steps(self.problem.A, self.problem.y, **given)).image
 
     def finishing(self) -> NonlocalStep:
-        """Return the step that follows the network: a whole run."""
-        return replace(self, deviations=FINISHING_DEVIATIONS)
+        """Return the step that follows the network."""
+        return replace(self, deviations=self.ending)
 
 
 # From an image, or one for each item of a batch of data, to one that explains the data. Of other
@@ -122,11 +125,15 @@ class Remembered:
         if state is not None:
             self.image = state["image"].to(self.image)
 
+    def between(self, image: Tensor) -> Tensor:
+        """Return where a data step starts from, by the network's image."""
+        return torch.lerp(image, self.image, KEPT)
+
     def taken(self, step: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """Return the data step, from there."""
 
         def from_between(image: Tensor) -> Tensor:
-            self.image = step(torch.lerp(image, self.image, KEPT))
+            self.image = step(self.between(image))
             return self.image
 
         return from_between

@@ -116,6 +116,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         "choice": trial.choice.to_dict(),
         "withheld_error": error,
         "data_steps_after": finish.steps,
+        "data_steps_from": finish.start,
         "split": split.to_dict(),
         **norm_record(network),
     }
@@ -144,26 +145,24 @@ def fit_network(
     Nothing follows a fit that was ended early. After an interrupt of the trials there is only the
     warm start.
     """
-    hurry, remembered = trial.choice.interrupted, Remembered(trial.image)
-    steps_taken = trial.blind_step(task), trial.whole_step(task)
-    blind, whole = (remembered.taken(step) for step in steps_taken)
-    last_blind, last = (remembered.taken(step.finishing()) for step in steps_taken)
-    judge = Judge(task.error, recipe.rounds)
-    finish = Finish(last_blind, task.squares, task.error, recipe.finish)
+    hurry, remembered = trial.choice.interrupted, Remembered(trial.ended)
+    blind, whole = trial.blind_step(task), trial.whole_step(task)
+    judge, told = Judge(task.error, recipe.rounds), (task.squares, task.error)
+    finish = Finish(blind.finishing(), remembered, trial, *told, recipe.finish)
     named = {"judge": judge, "finish": finish, "remembered": remembered}
     for name, remembers in named.items():
         remembers.restore(keeper.found.get(name))
         keeper.add(**{name: remembers.state})
-    stages: list[Stage | Splitting] = [warm_start(trial.image, recipe, task.fitted.A.domain)]
+    grid, watchers = task.whole.A.domain, () if hurry else task.observers
+    stages: list[Stage | Splitting] = [warm_start(trial.ended, recipe, grid)]
     if not hurry:
         stages += [
-            blind_rounds(recipe, task.fitted.A.domain, blind, enough=judge.overfits),
-            refit_rounds(recipe, task.whole.A.domain, whole, enough=finish.sees),
+            blind_rounds(recipe, grid, remembered.taken(blind), enough=judge.overfits),
+            refit_rounds(recipe, grid, remembered.taken(whole), enough=finish.sees),
         ]
     stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
     steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
-    grid, watchers = task.whole.A.domain, () if hurry else task.observers
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     iterations = sum(stage.iterations for stage in stages)
     result = run(shown, iterations, watchers, earlier=keeper.losses)
@@ -171,7 +170,9 @@ def fit_network(
     result = with_last_image(result, network, grid=grid, **held)
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
     finish.called_off = stopped_by not in OVER
-    image = physical(finish.taken(last, result.image), task.scale)
+    drawn = result.image
+    image = finish.taken(whole.finishing(), drawn, near=remembered.between(drawn))
+    image = physical(image, task.scale)
     return replace(result, image=image, stopped_by=stopped_by), finish
 
 
@@ -184,8 +185,8 @@ def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper
     if found is None:
         trial = best_trial(task, recipe)
     else:
-        image, choice = found["image"].to(task.fitted.y), Choice(**found["choice"])
-        trial = Trial(**{**found, "image": image, "choice": choice})
+        images = {name: found[name].to(task.fitted.y) for name in ("image", "ended")}
+        trial = Trial(**{**found, **images, "choice": Choice(**found["choice"])})
     if trial.choice.interrupted or any(
         getattr(each, "has_ended", False) for each in task.observers
     ):

@@ -1,8 +1,11 @@
 """What comes after the network: data steps, as many as the withheld views clearly ask for.
 
 A network smooths what it draws. Under noise that is what it is there for; where the data hold
-details to the last, they are lost in it, and the image of one more data step is the better one.
-Views that no step has seen tell which: the fit that is blind to them takes the steps first.
+details to the last, they are lost in it, and the image of one more data step is the better one. It
+starts near the network's image or, where edges are so sharp that few views do not find them again,
+from the image that the network began with. Views that no step has seen tell all this: the fit that
+is blind to them takes the steps first. A gain counts if it is clear or large: a few views scatter
+much where one of them looks along an edge.
 """
 
 from __future__ import annotations
@@ -14,7 +17,12 @@ from typing import Any
 
 from torch import Tensor
 
+from ctinr.recon.data_steps import Remembered
 from ctinr.recon.selection import clear_gain
+from ctinr.recon.trials import Trial
+
+# What is left of the squared errors after a step whose gain need not be alike in every view.
+LARGE_GAIN = 0.8
 
 
 @dataclass(eq=False)
@@ -23,8 +31,12 @@ class Finish:
 
     Parameters
     ----------
-    blind : callable
-        The data step of the fitted views.
+    step : callable
+        The data step of the fitted views, from an image to the next.
+    remembered : Remembered
+        Where a step near the network's image starts; where the refit starts, if steps are taken.
+    trial : Trial
+        The image that the network began with, as it is before the last steps and after them.
     squares : callable
         From an image to its squared error in every withheld view, (view,).
     measure : callable
@@ -33,6 +45,8 @@ class Finish:
         The most steps to take.
     count : int
         How many it is to be; known once the last blind image has been seen.
+    from_trial : bool
+        Whether the first of them starts from the image that the network began with.
     error : float
         The relative error, on the withheld views, of the image that has not seen them, after these
         steps.
@@ -40,11 +54,14 @@ class Finish:
         Whether none is taken all the same, as the fit was ended early.
     """
 
-    blind: Callable[[Tensor], Tensor]
+    step: Callable[[Tensor], Tensor]
+    remembered: Remembered
+    trial: Trial
     squares: Callable[[Tensor], Tensor]
     measure: Callable[[Tensor], float]
     most: int
     count: int = 0
+    from_trial: bool = False
     error: float = math.inf
     called_off: bool = False
 
@@ -53,14 +70,20 @@ class Finish:
         """How many data steps follow the network."""
         return 0 if self.called_off else self.count
 
+    @property
+    def start(self) -> str | None:
+        """Where the first of them starts, "network" or "trial"; None if there is none."""
+        return ("trial" if self.from_trial else "network") if self.steps else None
+
     def state(self) -> dict[str, Any]:
         """Return what has been decided."""
-        return {"count": self.count, "error": self.error}
+        return {"count": self.count, "from_trial": self.from_trial, "error": self.error}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Have decided what `state` returned, if anything."""
         if state is not None:
-            self.count, self.error = state["count"], state["error"]
+            self.count, self.from_trial = state["count"], state["from_trial"]
+            self.error = state["error"]
 
     def sees(self, image: Tensor) -> bool:
         """Decide by the first image of the refit, the last one that is blind; never end the fit."""
@@ -68,16 +91,31 @@ class Finish:
             return False
         squares = self.squares(image)
         while self.count < self.most:
-            further = self.blind(image)
+            further, from_trial = self._further(image)
             new = self.squares(further)
-            if not clear_gain(squares - new):
+            if not clear_gain(squares - new) and new.sum() > LARGE_GAIN * squares.sum():
                 break
+            self.from_trial |= from_trial
             image, squares, self.count = further, new, self.count + 1
+            self.remembered.image = image
         self.error = self.measure(image)
         return False
 
-    def taken(self, step: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-        """Return the image after the steps that follow the network, here of all views."""
-        for _ in range(self.steps):
-            image = step(image)
+    def _further(self, image: Tensor) -> tuple[Tensor, bool]:
+        """Return the image of one more step, the first from the better of the two starts."""
+        if self.count:
+            return self.step(image), False
+        near, other = self.step(self.remembered.between(image)), self.trial.ended
+        from_trial = self.measure(other) < self.measure(near)
+        return (other if from_trial else near), from_trial
+
+    def taken(self, step: Callable[[Tensor], Tensor], image: Tensor, near: Tensor) -> Tensor:
+        """Return the image after the steps that follow the network, here of other data.
+
+        `image` is the network's, or one for each member of an ensemble; a first step near it starts
+        from `near`.
+        """
+        for index in range(self.steps):
+            first = self.trial.image.expand_as(image) if self.from_trial else near
+            image = step(image if index else first)
         return image

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-# The error on withheld views has risen when it was least so many rounds ago, and by so much.
-PATIENCE, RISE = 10, 1.05
+# The error on withheld views has risen when it was least this part of all rounds ago, and by so
+# much.
+PATIENCE, RISE = 0.2, 1.05
 
 
 @dataclass(eq=False)
@@ -39,5 +40,5 @@ class Judge:
         settled = self.errors[self.rounds // 2 :]
         if not settled:
             return False
-        late = len(settled) - 1 - settled.index(min(settled)) >= PATIENCE
-        return late and settled[-1] > RISE * min(settled)
+        ago = len(settled) - 1 - settled.index(min(settled))
+        return ago >= PATIENCE * self.rounds and settled[-1] > RISE * min(settled)

@@ -34,12 +34,14 @@ SOUGHT_AGAIN = 4
 FIRST, LAST = 0.08, 0.015
 
 
-def pnp(
+def pnp(  # noqa: PLR0913 - one keyword for each thing that a reader may want to set
     A: LinearOperator,
     y: Tensor,
     *,
     variance: float,
     iterations: int = ITERATIONS,
+    first: float = FIRST,
+    last: float = LAST,
     initial: Tensor | None = None,
     observers: Sequence[Observer] = (),
 ) -> Reconstruction:
@@ -56,6 +58,9 @@ def pnp(
         stronger the prior.
     iterations : int
         How many to take, at least 2; each costs some seven A and Aᵀ.
+    first, last : float
+        What the denoiser takes for noise in the first and in the last of them, above zero, as parts
+        of a typical large value of the image. Small ones only touch up an image.
     initial : Tensor, optional
         Where to start, (*batch, *A.domain.shape); a better image saves iterations. By default
         the analytic one, or some iterations of `cgls` where there is none.
@@ -72,7 +77,8 @@ def pnp(
     TypeError
         If the domain of A is not a Grid, or y or initial are not tensors of floating-point numbers.
     ValueError
-        If y does not fit A, is empty or not finite, or the variance is not above zero.
+        If y does not fit A, is empty or not finite, or the variance, `first` or `last` is not above
+        zero.
 
     References
     ----------
@@ -83,9 +89,12 @@ def pnp(
     grid_of(A)
     start = guessed_image(A, y) if initial is None else first_image(A, y, initial)
     checks.count(iterations, "iterations", least=2)
-    deviations = tuple(value_scale(start) * part for part in falling(iterations))
+    for name, part in (("first", first), ("last", last)):
+        checks.positive(part, name)
+    parts, scale = falling(iterations, first=first, last=last), value_scale(start)
+    deviations = tuple(scale * part for part in parts)
     steps = pnp_steps(A, y, variance=variance, deviations=deviations, initial=start)
-    parameters = {"variance": variance, "iterations": iterations}
+    parameters = {"variance": variance, "iterations": iterations, "first": first, "last": last}
     return run(steps, iterations, observers, method="plug-and-play", parameters=parameters)
 
 

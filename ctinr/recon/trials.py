@@ -9,6 +9,7 @@ decibel and more. Trials cost a few seconds, and the best image is where the net
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
@@ -19,7 +20,7 @@ from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
+from ctinr.recon.variance_trials import ENDINGS, EndingName, VarianceTrials, beyond_noise
 
 GIVEN_RULE = "given"
 # How much better the non-local prior has to explain withheld views for it to be taken where cells
@@ -32,20 +33,24 @@ class Trial:
     """A prior with its weight, and the image that they make of the fitted views without a network.
 
     The value is the weight in units of the data: that of `tv` for the fitted views, or a variance
-    of `pnp`. The choice has all that was tried, as pairs of a prior and a value.
+    of `pnp`. The choice has all that was tried, as pairs of a prior and a value. How the image is
+    gone on with once there are all views, and what comes of it without them, are `ending`, of those
+    of `pnp`, and `ended`.
     """
 
     prior: PriorName
     value: float
     choice: Choice
     image: Tensor
+    ended: Tensor
+    ending: EndingName = "long"
 
     @classmethod
-    def of(cls, prior: PriorName, choice: Choice, image: Tensor) -> Trial:
+    def of(cls, prior: PriorName, choice: Choice, image: Tensor, **ended: Any) -> Trial:
         """Return the trial of the best of the values that were tried with one prior."""
         tried = tuple((prior, value) for value in choice.candidates)
         pairs = replace(choice, value=(prior, choice.value), candidates=tried)
-        return cls(prior, choice.value, pairs, image)
+        return cls(prior, choice.value, pairs, image, **{"ended": image, **ended})
 
     def weight(self, task: Task) -> float:
         """Return the weight for all views: misfits that are sums over rays grow with them."""
@@ -63,7 +68,7 @@ class Trial:
         # In units in which the image is smaller by the scale.
         if self.prior == "tv":
             return VariationStep(problem, weight / scale)
-        return NonlocalStep(problem, weight / scale**2)
+        return NonlocalStep(problem, weight / scale**2, ENDINGS[self.ending])
 
 
 def best_trial(task: Task, recipe: Recipe) -> Trial:
@@ -136,6 +141,7 @@ def nonlocal_trial(task: Task, recipe: Recipe, start: Tensor) -> Trial:
         choice = least(trials.error, (recipe.weight,), rule=GIVEN_RULE)
     else:
         choice = trials.choice()
-    interrupted = choice.interrupted or trials.interrupted
+    ending, ended = trials.ended(choice.value)
+    choice = replace(choice, interrupted=choice.interrupted or trials.interrupted)
     image = trials.images[choice.value]
-    return Trial.of("nonlocal", replace(choice, interrupted=interrupted), image)
+    return Trial.of("nonlocal", choice, image, ending=ending, ended=ended)

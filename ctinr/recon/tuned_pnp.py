@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr.recon.levels import Problem
-from ctinr.recon.plug_and_play import ITERATIONS, pnp
+from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.problem import check_slice
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
@@ -17,6 +17,7 @@ from ctinr.recon.selection import Split, split_views
 from ctinr.recon.task import Task, physical
 from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned_filter import with_choice
+from ctinr.recon.variance_trials import ENDINGS
 
 
 def tuned_pnp(
@@ -24,7 +25,6 @@ def tuned_pnp(
     y: Tensor,
     *,
     split: Split | None = None,
-    iterations: int = ITERATIONS,
     observers: Sequence[Observer] = (),
 ) -> Reconstruction:
     """Reconstruct a slice with a non-local prior, the rays' variance chosen on withheld views.
@@ -32,6 +32,7 @@ def tuned_pnp(
     What `inr` does before it fits a network, and then `pnp` of all views: the neural field without
     the network. Variances are tried from the image of total variation, from large to small; of
     those as good on the withheld views as the best, to one standard error, the largest is chosen.
+    The final run starts from its image, with long steps or short ones, as these views prefer.
 
     Parameters
     ----------
@@ -41,8 +42,6 @@ def tuned_pnp(
         Line integrals, without unit.
     split : Split, optional
         Which views are fitted and which withheld; one in ten by default.
-    iterations : int
-        Of the final run, from the image of the best trial.
     observers : sequence of Observer
         See every step of every run, the trials first.
 
@@ -66,7 +65,8 @@ def tuned_pnp(
     if trial.choice.interrupted:
         result = Reconstruction(image, method="plug-and-play", stopped_by="interrupted")
     else:
-        given = {"variance": trial.value, "iterations": iterations, "initial": image}
-        result = pnp(A, y, **given, observers=observers)
-    record = {"withheld_error": task.error(trial.image), "split": split.to_dict()}
+        parts = ENDINGS[trial.ending]
+        given = {"iterations": len(parts), "first": parts[0], "last": parts[-1], "initial": image}
+        result = pnp(A, y, variance=trial.value, **given, observers=observers)
+    record = {"withheld_error": task.error(trial.ended), "split": split.to_dict()}
     return with_choice(result, trial.choice, record, begun)

@@ -130,7 +130,7 @@ def with_interval(
     found = {"members": members, "level": level, "stopped_by": ended}
     if ended == "iterations":
         images = render_grid(ensemble, A.domain, points_at_once=points)
-        images = field.finish.taken(step.finishing(), images).clamp(min=0)
+        images = field.finish.taken(step.finishing(), images, near=images).clamp(min=0)
         errors = task.scale * (images - image)
         interval = interval_of(result.image, errors, level=level)
     return replace(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Literal
 
 from torch import Tensor
 
@@ -16,6 +19,14 @@ from ctinr.recon.task import Task, physical
 
 # Iterations of a trial: enough to tell variances apart that are twice one another.
 ITERATIONS = 16
+# How the image of a trial is gone on with: by as long steps again, which find more of what is
+# coarse, or by short ones, which only touch up.
+EndingName = Literal["long", "short"]
+ENDINGS: Mapping[EndingName, Sequence[float]] = MappingProxyType(
+    {"long": falling(ITERATIONS), "short": falling(ITERATIONS // 2, first=0.015, last=0.005)}
+)
+# How often long steps may be taken before the ending, each time for a worthwhile gain.
+MOST_AGAIN = 4
 # From one variance to the next.
 FACTOR = 2.0
 # What is left of the error after a run at a smaller variance that is worth it: where there is
@@ -66,7 +77,7 @@ class VarianceTrials:
         KeyboardInterrupt
             If it was interrupted, unless it is the first, or if one before it was.
         """
-        self.images[variance] = self._run(variance, self._start)
+        self.images[variance] = self._run(variance, self._start, "long")
         return self._task.error(self.images[variance])
 
     def choice(self) -> Choice:
@@ -113,7 +124,7 @@ class VarianceTrials:
         interrupted = choice.interrupted
         while not interrupted:
             try:
-                image = self._run(value / FACTOR, self.images[value])
+                image = self._run(value / FACTOR, self.images[value], "long")
             except KeyboardInterrupt:
                 interrupted = True
                 break
@@ -125,15 +136,33 @@ class VarianceTrials:
         tried = {"candidates": tuple(errors), "errors": tuple(errors.values())}
         return replace(choice, value=value, **tried, interrupted=interrupted)
 
-    def _run(self, variance: float, start: Tensor) -> Tensor:
+    def ended(self, variance: float, *, again: int = MOST_AGAIN) -> tuple[EndingName, Tensor]:
+        """Return how to go on best from the image at a variance, and what comes of it.
+
+        Where that gains much by long steps, the image is first replaced by what came of these. An
+        interrupt leaves the image as it is.
+        """
+        error, image = self._task.error, self.images[variance]
+        try:
+            found = {name: self._run(variance, image, name) for name in ENDINGS}
+        except KeyboardInterrupt:
+            return "short", image
+        best: EndingName = "long" if error(found["long"]) < error(found["short"]) else "short"
+        if best == "long" and again and error(found["long"]) <= WORTH_NOISE * error(image):
+            self.images[variance] = found["long"]
+            return self.ended(variance, again=again - 1)
+        return best, found[best]
+
+    def _run(self, variance: float, start: Tensor, ending: EndingName) -> Tensor:
         """Return the image of a run, or raise if it is not whole and others are."""
         task = self._task
         if self.interrupted:
             raise KeyboardInterrupt
         given = {"variance": variance / task.scale**2, "initial": start}
-        steps = pnp_steps(task.fitted.A, task.fitted.y, deviations=falling(ITERATIONS), **given)
+        deviations = ENDINGS[ending]
+        steps = pnp_steps(task.fitted.A, task.fitted.y, deviations=deviations, **given)
         shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
-        result = run(shown, ITERATIONS, task.observers)
+        result = run(shown, len(deviations), task.observers)
         self.interrupted = result.stopped_by == "interrupted"
         if self.interrupted and self.images:
             raise KeyboardInterrupt

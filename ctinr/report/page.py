@@ -122,6 +122,11 @@ def _after_network(row: Row) -> str:
     if not steps:
         return ""
     told = wording.counted(steps, "data step")
+    if row.reconstruction.record.get("data_steps_from") == "trial":
+        return (
+            f" The image is that of {told} from the image that the network began with, as the"
+            " withheld views clearly gain: the network lost what they ask for."
+        )
     return f" The network's image went through {told} more, as the withheld views clearly gain."
 
 

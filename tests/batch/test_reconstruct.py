@@ -337,3 +337,15 @@ def test_threads_end_with_the_work(stack, out, monkeypatch):
 def test_numbers_are_checked(given, message):
     with pytest.raises(ValueError, match=message):
         Method(**given)
+
+
+def test_the_prior_of_a_recipe_holds_unless_another_is_given():
+    recipe = Recipe(prior="tv", weight=0.5, rounds=3)
+    alone = Method("inr", recipe=recipe)
+    assert alone.asked is recipe and alone.given == {"prior": "tv", "weight": 0.5}
+    other = Method("inr", prior="nonlocal", recipe=recipe)
+    # A weight of total variation is no variance.
+    assert other.asked == Recipe(prior="nonlocal", rounds=3) and other.given == {}
+    own = Method("inr", prior="tv", weight=0.25, recipe=recipe)
+    assert own.asked == replace(recipe, weight=0.25)
+    assert Method("inr").asked == Recipe() and Method("inr", prior="tv").given == {}

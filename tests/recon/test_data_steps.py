@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from ctinr.recon.tv import tv
 from phantoms import disk
 
 WEIGHT = 1e-3
+# What is right of `NonlocalStep` for all variances.
+NonlocalRounds = partial(NonlocalStep, ending=(0.01, 0.005))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def test_a_step_leaves_its_input_alone_and_allows_no_negative_values(problem):
     assert torch.equal(better, VariationStep(problem, WEIGHT)(torch.zeros_like(image)))
 
 
-@pytest.mark.parametrize("kind, weight", [(VariationStep, WEIGHT), (NonlocalStep, 1e-6)])
+@pytest.mark.parametrize("kind, weight", [(VariationStep, WEIGHT), (NonlocalRounds, 1e-6)])
 def test_the_step_of_other_data_is_the_same_but_for_them(problem, kind, weight):
     step, image = kind(problem, weight), torch.zeros(tuple(problem.A.domain.shape))
     other = Problem(problem.A, torch.stack([problem.y, 0.5 * problem.y]))
@@ -68,10 +71,20 @@ def test_a_non_local_step_explains_the_data_better_the_less_noise_they_have(prob
     image = torch.zeros(tuple(problem.A.domain.shape))
     scaled = Problem(problem.A, 50 * problem.y)
     left = [
-        float((problem.A(NonlocalStep(scaled, variance)(image)) - scaled.y).norm())
+        float((problem.A(NonlocalRounds(scaled, variance)(image)) - scaled.y).norm())
         for variance in (1e-2, 1e-1, 1.0)
     ]
     assert left[0] < left[1] < left[2] < float(scaled.y.norm())
+
+
+def test_the_step_that_follows_the_network_is_the_ending(problem):
+    image = torch.ones(tuple(problem.A.domain.shape))
+    step = NonlocalStep(Problem(problem.A, 50 * problem.y), 1e-2, ending=(1e-3, 5e-4))
+    away = [float((each(image) - image).norm()) for each in (step, step.finishing())]
+    # So short steps stay near where they start.
+    assert 0 < away[1] < 0.3 * away[0]
+    variation = VariationStep(problem, WEIGHT)
+    assert variation.finishing() is variation
 
 
 def test_what_was_made_of_the_last_image_is_remembered():

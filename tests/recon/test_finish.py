@@ -11,12 +11,14 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
 from ctinr.recon import data_steps
+from ctinr.recon.data_steps import Remembered
 from ctinr.recon.field import fitted_field
 from ctinr.recon.finish import Finish
 from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
-from ctinr.recon.selection import standard_errors
+from ctinr.recon.selection import Choice, standard_errors
 from ctinr.recon.stages import render_grid
+from ctinr.recon.trials import Trial
 from phantoms import disk
 
 FAMILY = BWReLU(width=16, depth=2)
@@ -32,17 +34,35 @@ def scan():
     return A, torch.as_tensor(phantom.line_integrals(rays.points, rays.directions)).float()
 
 
-def deciding(squares, most=5):
-    """A finish whose images are numbers, counted up by its steps, with these squared errors."""
+class Near(Remembered):
+    """Lets steps near the network start at its image."""
+
+    def between(self, image):
+        return image
+
+
+def deciding(squares, most=5, *, trial=99):
+    """A finish whose images are numbers, counted up by its steps, with these squared errors.
+
+    A trial is the number that it is to be after its last steps.
+    """
     told = [torch.tensor(each) for each in squares]
-    return Finish(lambda n: n + 1, lambda n: told[int(n)], lambda n: float(n) + 10.0, most)
+    told += [torch.full_like(told[0], 9e9)] * (100 - len(told)) if told else []
+    choice = Choice(1.0, (1.0,), (0.1,), "rule")
+    image = torch.tensor(trial)
+    began = Trial.of("tv", choice, image - 50, ended=image)
+    remembered = Near(torch.tensor(0))
+    measured = (lambda n: told[int(n)], lambda n: float(told[int(n)].sum()))
+    return Finish(lambda n: n + 1, remembered, began, *measured, most)
 
 
 def decided(squares, most=5):
     finish = deciding(squares, most)
     assert finish.sees(torch.tensor(0)) is False
-    # The error is that of the image after the steps.
-    assert finish.error == 10.0 + finish.count
+    # The error is that of the image after the steps, which the refit starts from.
+    assert finish.error == pytest.approx(sum(squares[finish.count]))
+    assert finish.remembered.image == finish.count
+    assert finish.start == ("network" if finish.count else None)
     return finish.count
 
 
@@ -56,14 +76,15 @@ def test_gains_are_measured_by_their_scatter():
 
 
 def test_steps_are_taken_as_long_as_each_gains_clearly():
-    clear, by_chance, none = [3.0, 3.2, 3.1], [4.2, 0.2, 4.3], [4.0, 4.2, 4.1]
+    clear, by_chance, none = [3.0, 3.2, 3.1], [4.1, 2.2, 4.2], [4.0, 4.2, 4.1]
     assert decided([[4.0, 4.2, 4.1], clear, none]) == 1
     assert decided([[4.0, 4.2, 4.1], by_chance, none]) == 0
     assert decided([none, [5.0, 5.2, 5.1]]) == 0
     falling = [[9.0 - n, 9.2 - n, 9.1 - n] for n in range(9)]
     assert decided(falling) == 5 and decided(falling, 2) == 2 and decided(falling, 0) == 0
-    # One view has no scatter to measure a gain by.
-    assert decided([[2.0], [1.0]]) == 0
+    # One that is large counts however it scatters; one view has no scatter to measure a gain by.
+    assert decided([none, [4.2, 0.2, 4.3], none]) == 1
+    assert decided([[2.0], [1.7]]) == 0 and decided([[2.0], [1.5]]) == 1
 
 
 def test_it_is_decided_once_and_what_was_decided_can_be_gone_on_with():
@@ -72,23 +93,47 @@ def test_it_is_decided_once_and_what_was_decided_can_be_gone_on_with():
     assert first.count == 1 and not first.sees(torch.tensor(1)) and first.count == 1
     other = deciding([])
     other.restore(first.state())
-    assert not other.sees(torch.tensor(0)) and (other.count, other.error) == (1, 11.0)
+    assert not other.sees(torch.tensor(0)) and (other.count, other.error) == (1, 2.0)
     other.restore(None)
     assert other.count == 1
-    assert float(first.taken(lambda n: 3 * n, torch.tensor(2.0))) == 6.0
+    assert float(first.taken(lambda n: 3 * n, torch.tensor(2.0), near=torch.tensor(4.0))) == 12.0
 
 
-def test_the_image_is_that_of_the_network_after_these_steps(scan, monkeypatch):
+def test_the_first_step_starts_where_it_is_better():
+    worse = [[9.0, 9.2], [5.0, 5.2], *[[9.0, 9.2]] * 5]
+    finish = deciding([*worse, [3.0, 3.1], [2.0, 2.1], [2.0, 2.1]], trial=7)
+    finish.sees(torch.tensor(0))
+    assert (finish.count, finish.start) == (2, "trial") and finish.error == pytest.approx(4.1)
+    assert finish.remembered.image == 8
+    images = finish.taken(lambda n: n + 1, torch.zeros(3, dtype=torch.int64), torch.tensor(5))
+    # Each member of an ensemble from the image before its last steps.
+    assert images.tolist() == [7 - 50 + 2] * 3
+    restored = deciding([], trial=7)
+    restored.restore(finish.state())
+    assert restored.start == "trial"
+    finish.called_off = True
+    assert finish.start is None
+    near = deciding([*worse, [5.1, 5.2]], trial=7)
+    near.sees(torch.tensor(0))
+    assert near.start == "network"
+
+
+@pytest.mark.parametrize("start", ["network", "trial"])
+def test_the_image_is_the_one_after_these_steps(scan, monkeypatch, start):
     A, y = scan
+    if start == "network":
+        monkeypatch.setattr(Finish, "_further", lambda own, image: (own.step(image), False))
     # They begin at the network's image then, and not between it and their last target.
     monkeypatch.setattr(data_steps, "KEPT", 0.0)
     field = fitted_field(A, y, family=FAMILY, recipe=TINY)
     # So small a network draws less than data without noise hold.
     assert field.finish.count > 0 and field.result.record["data_steps_after"] == field.finish.count
     step, image = field.trial.whole_step(field.task), render_grid(field.network, A.domain)
+    assert field.result.record["data_steps_from"] == start
     alone = inr(A, y, family=FAMILY, recipe=replace(TINY, finish=0))
     assert torch.equal(alone.image, (image * field.task.scale).clamp(min=0))
     assert alone.record["data_steps_after"] == 0
+    image = field.trial.image if start == "trial" else image
     for _ in range(field.finish.count):
         image = step(image)
     assert torch.equal(field.result.image, (image * field.task.scale).clamp(min=0))
@@ -112,7 +157,7 @@ def test_nothing_follows_a_fit_that_was_ended(scan):
     # They had been decided on by then; the members of an ensemble take none either.
     assert field.finish.count > 0 and field.finish.steps == 0
     still = torch.ones(2, 3)
-    assert torch.equal(field.finish.taken(lambda image: 2 * image, still), still)
+    assert torch.equal(field.finish.taken(lambda image: 2 * image, still, still), still)
     image = render_grid(field.network, A.domain) * field.task.scale
     assert torch.equal(field.result.image, image.clamp(min=0))
 

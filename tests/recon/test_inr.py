@@ -207,10 +207,12 @@ def test_a_fit_whose_withheld_error_rises_is_ended():
         judge = Judge(lambda image: next(told), rounds)
         return [judge.overfits(torch.zeros(1)) for _ in errors]
 
-    rising = [0.5, 0.1, *[0.2] * 12]
-    assert ends(rising, 1).index(True) == 11
-    assert not any(ends([0.5, 0.1, *[0.104] * 30], 1))
-    assert not any(ends([1 / n for n in range(1, 40)], 1))
+    # A fifth of the rounds after the least one of those that count.
+    rising = [0.5] * 25 + [0.1, *[0.2] * 24]
+    assert ends(rising, 50).index(True) == 35
+    assert ends([*[0.5] * 7, 0.1, *[0.2] * 7], 15).index(True) == 10
+    assert not any(ends([0.5] * 25 + [0.1, *[0.104] * 24], 50))
+    assert not any(ends([1 / n for n in range(1, 51)], 50))
     # While steps are large, in the first half of the rounds, a rise says nothing.
     assert not any(ends([0.01, *[0.5] * 19, *[0.1] * 20], 40))
 

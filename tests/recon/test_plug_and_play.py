@@ -17,6 +17,7 @@ from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.selection import split_views
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_pnp import tuned_pnp
+from ctinr.recon.variance_trials import ENDINGS
 from phantoms import disk, shepp_logan
 
 DEVIATION = 0.02
@@ -53,7 +54,11 @@ def test_the_choice_is_recorded():
     assert {prior for prior, _ in tried} == {"nonlocal"} and len(tried) > 2
     assert choice["value"] == ("nonlocal", result.parameters["variance"])
     assert result.record["split"] == split.to_dict()
-    assert result.record["withheld_error"] == tried[choice["value"]]
+    # The one of the image after the steps that the last ones of all views are like.
+    assert result.record["withheld_error"] == pytest.approx(tried[choice["value"]], rel=0.1)
+    assert result.record["withheld_error"] not in tried.values()
+    lasts = [(len(parts), parts[0], parts[-1]) for parts in ENDINGS.values()]
+    assert tuple(result.parameters[name] for name in ("iterations", "first", "last")) in lasts
     # The noise of a ray, within a factor that the misfit of few views explains.
     assert 0.2 < result.parameters["variance"] / DEVIATION**2 < 5
 
@@ -90,6 +95,17 @@ def test_the_unit_of_the_data_does_not_matter():
     assert torch.allclose(dense, 10 * image, rtol=1e-2, atol=1e-3 * float(dense.max()))
 
 
+def test_short_steps_stay_near_where_they_start():
+    A, y, truth = scanned()
+    start = 0.9 * truth
+    given = {"variance": 1e-4, "iterations": 4, "initial": start}
+    away = [
+        float((pnp(A, y, first=first, last=first / 2, **given).image - start).norm())
+        for first in (0.001, 0.01, 0.1)
+    ]
+    assert away[0] < 0.5 * away[1] < away[2]
+
+
 def test_views_without_an_analytic_image_are_no_hindrance():
     A, _, truth = scanned()
     arc = ParallelBeam(tuple(0.12 * view for view in range(14)), A.geometry.detector)
@@ -112,8 +128,10 @@ def test_a_batch_is_reconstructed_side_by_side():
 def test_observers_see_the_trials_and_may_end_them():
     A, y, _ = scanned()
     seen: list[int] = []
-    tuned_pnp(A, y, iterations=3, observers=[Curve(lambda step: seen.append(step.index) or 0.0)])
-    assert seen[-3:] == [1, 2, 3] and len(seen) > 100
+    curve = Curve(lambda step: seen.append(step.index) or 0.0)
+    found = tuned_pnp(A, y, observers=[curve])
+    last = found.parameters["iterations"]
+    assert seen[-last:] == [*range(1, last + 1)] and len(seen) > 100
 
     class Ends(Watcher):
         fits = 0
@@ -138,6 +156,9 @@ def test_bad_arguments_are_named():
     A, y, _ = scanned()
     with pytest.raises(ValueError, match="`variance` must be above zero"):
         pnp(A, y, variance=0.0)
+    for name in ("first", "last"):
+        with pytest.raises(ValueError, match=f"`{name}` must be above zero"):
+            pnp(A, y, variance=1.0, **{name: 0.0})
     with pytest.raises(ValueError, match="`y` must be finite everywhere"):
         pnp(A, y * torch.nan, variance=1.0)
     with pytest.raises(ValueError, match="`initial` must have the shape"):

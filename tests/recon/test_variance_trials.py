@@ -28,7 +28,7 @@ class Told(VarianceTrials):
         super().__init__(task, nothing)
         self._told, self._further, self._ended_at, self.tried = squares, further, ended_at, []
 
-    def _run(self, variance, start):
+    def _run(self, variance, start, ending):
         self.tried.append(variance)
         if variance in self._ended_at:
             raise KeyboardInterrupt
@@ -60,8 +60,8 @@ def test_the_path_falls_or_rises_as_long_as_the_error_falls(best, tried):
 
 def test_of_those_alike_the_largest_is_chosen():
     class Alike(Told):
-        def _run(self, variance, start):
-            image = super()._run(variance, start)
+        def _run(self, variance, start, ending):
+            image = super()._run(variance, start, ending)
             # Better in the mean, but by chance.
             return image + torch.tensor([-0.4, 0.3, 0.0]) if variance == 1 else image
 
@@ -86,6 +86,42 @@ def test_an_interrupt_leaves_the_best_that_was_done(ended_at, value):
     trials = Told(away_from(1.0), {0.5: 0.8}.get, (ended_at,))
     choice = trials.choice()
     assert choice.interrupted and choice.value == value
+
+
+def ending(*, long, short=(1.0,)):
+    """Return what ends a trial whose squared error was 1, and what was made of its image."""
+    told = {"long": iter(long), "short": iter(short)}
+
+    class Ends(Told):
+        def _run(self, variance, start, ending):
+            return next(told[ending]) * torch.ones(3)
+
+    trials = Ends(away_from(1.0))
+    trials.images[1.0] = torch.ones(3)
+    name, image = trials.ended(1.0)
+    return name, float(image[0]), float(trials.images[1.0][0])
+
+
+def test_the_ending_is_the_one_that_explains_the_withheld_views_better():
+    assert ending(long=[0.99], short=[0.98]) == ("short", pytest.approx(0.98), 1.0)
+    assert ending(long=[0.98], short=[0.99]) == ("long", pytest.approx(0.98), 1.0)
+    assert ending(long=[1.2], short=[1.1]) == ("short", pytest.approx(1.1), 1.0)
+    # By far: then the image is replaced, and both tried again.
+    more = ending(long=[0.5, 0.45], short=[0.9, 0.4])
+    assert more == ("short", pytest.approx(0.4), 0.5)
+    falling = ending(long=[0.5**n for n in range(1, 9)], short=[1.0] * 9)
+    assert falling == ("long", 0.5**5, 0.5**4)
+
+
+def test_an_interrupt_of_the_ending_leaves_the_image():
+    class Ended(Told):
+        def _run(self, variance, start, ending):
+            raise KeyboardInterrupt
+
+    trials = Ended(away_from(1.0))
+    trials.images[1.0] = torch.ones(3)
+    name, image = trials.ended(1.0)
+    assert name == "short" and image is trials.images[1.0]
 
 
 def test_where_there_is_noise_it_is_the_least_that_is_tried(monkeypatch):
