@@ -22,7 +22,7 @@ from ctinr.recon.selection import clear_gain
 from ctinr.recon.trials import Trial
 
 # What is left of the squared errors after a step whose gain need not be alike in every view.
-LARGE_GAIN = 0.8
+MUCH_LESS = 0.8
 
 
 @dataclass(eq=False)
@@ -93,7 +93,7 @@ class Finish:
         while self.count < self.most:
             further, from_trial = self._further(image)
             new = self.squares(further)
-            if not clear_gain(squares - new) and new.sum() > LARGE_GAIN * squares.sum():
+            if not clear_gain(squares - new) and new.sum() >= MUCH_LESS * squares.sum():
                 break
             self.from_trial |= from_trial
             image, squares, self.count = further, new, self.count + 1

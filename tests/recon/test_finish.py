@@ -85,6 +85,7 @@ def test_steps_are_taken_as_long_as_each_gains_clearly():
     # One that is large counts however it scatters; one view has no scatter to measure a gain by.
     assert decided([none, [4.2, 0.2, 4.3], none]) == 1
     assert decided([[2.0], [1.7]]) == 0 and decided([[2.0], [1.5]]) == 1
+    assert decided([[0.0, 0.0], [0.0, 0.0]]) == 0
 
 
 def test_it_is_decided_once_and_what_was_decided_can_be_gone_on_with():
