@@ -35,7 +35,7 @@ types: $(DEV) ## pyright
 rooms: $(DEV) ## import-linter: who may import whom
 	$(BIN)/lint-imports
 
-fast: $(DEV) ## the tests that take less than five seconds each
+fast: $(DEV) ## the tests that take less than a second each
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 format: $(DEV) ## let ruff rewrite what it can

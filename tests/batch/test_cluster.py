@@ -154,6 +154,7 @@ def test_which_processes_is_said_once():
     assert Cluster(workers=2, threads=3).engine_threads == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_done_with_leaves_at_once():
     code = (
         "from types import SimpleNamespace as Dask\n"

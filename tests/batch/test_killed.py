@@ -31,6 +31,7 @@ def whole(scan, out, **options):
     return cells(out).tobytes()
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_moments(tmp_path):
     scan, out = write(tmp_path / "a.h5", 20), tmp_path / "v.h5"
     # A whole run has forty moments: halves of records, settings, slices of the volume, renames.
@@ -39,6 +40,7 @@ def test_killed_between_any_two_moments(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.h5", "v.h5", "w.h5"]
 
 
+@pytest.mark.slow
 def test_killed_while_an_older_file_is_to_be_replaced(tmp_path):
     scan, out = write(tmp_path / "a.h5", 20), tmp_path / "v.h5"
     out.write_text("mine")

@@ -31,6 +31,7 @@ print(cost.peak_memory - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="it measures on Linux")
 def test_memory_stays_within_the_budget(tmp_path):
     path, budget = tmp_path / "observation.h5", 32_000_000

@@ -76,6 +76,7 @@ def test_fbp_of_all_slices_is_that_of_each(stack, out):
     assert float((volume[:] - objects(20)).square().mean().sqrt()) < 0.004
 
 
+@pytest.mark.slow
 def test_tv_of_all_slices_is_that_of_each_block(stack, out):
     summary = reconstruct_stack(stack, out, TV)
     A, y = Projector(stack.geometry, stack.grid.slice), sinograms(stack)
@@ -102,6 +103,7 @@ def test_slices_that_are_not_there(stack, out, slices):
     assert names(out.parent) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "blocks"),
     [(FBP, 0), (FBP, 1), (FBP, 2), (TV, 1)],
@@ -120,6 +122,7 @@ def test_after_an_interrupt_it_goes_on_to_the_same_bits(stack, out, monkeypatch,
     assert names(out.parent) == ["v.h5", "w.h5"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_within_a_method_is_no_result(stack, out, monkeypatch):
     run = solvers_module.run
 
@@ -132,6 +135,7 @@ def test_an_interrupt_within_a_method_is_no_result(stack, out, monkeypatch):
     assert reconstruct_stack(stack, out, TV).done == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", [FBP, TV], ids=["fbp", "tv"])
 def test_bits_do_not_follow_from_the_number_of_threads(stack, out, job):
     from ctinr.projectors.backends.numba_threads import use_threads
@@ -177,6 +181,7 @@ def test_a_slice_that_a_method_fails_on_is_tried_alone(stack, out, monkeypatch):
     assert np.flatnonzero(np.isnan(cells(out)).any(axis=(1, 2))).tolist() == [5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fbp", "tv"])
 def test_numbers_are_chosen_once_on_slices_spread_over_the_stack(stack, out, method, monkeypatch):
     job = Job(Method(method, samples=2))

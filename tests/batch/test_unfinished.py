@@ -70,6 +70,7 @@ def test_two_at_once_are_refused(out):
         pass
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_holds_no_lock(out):
     code = (
         "import os, signal; from pathlib import Path; from ctinr.batch.unfinished import claimed\n"

@@ -47,6 +47,7 @@ def test_a_full_disk_leaves_an_older_set(tmp_path):
     assert names(tmp_path) == ["a.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be reserved here")
 @pytest.mark.parametrize("room", [50, 70000])
 def test_a_disk_without_room_for_the_frames_is_told_of_the_target(source, room):

@@ -59,6 +59,7 @@ def offences(found):
     return {n: what for n, what in found.items() if what[1] not in ("error", "right")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", fuzzing.WHOLE)
 def test_damaged_files_are_told(tmp_path, kind):
     found = tried(kind, 0, FEW, tmp_path)

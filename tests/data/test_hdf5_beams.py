@@ -205,6 +205,7 @@ def test_an_attribute_that_is_unknown_is_told(tmp_path, word):
         read_scan(tmp_path / "a.h5")
 
 
+@pytest.mark.slow
 def test_bytes_that_were_changed_are_noticed(path):
     """Whatever a wrong byte does, the scan is the same or an error names the file."""
     whole, wanted = path.read_bytes(), read_hdf5_scan(path)

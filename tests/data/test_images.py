@@ -108,6 +108,7 @@ def smooth():
     return 40 + 100 * np.exp(-((y - 10) ** 2 + (x - 17) ** 2) / 60)
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_truth_scaled_to_the_peak():
     scan = scan_from_image(smooth(), Projector, num_views=20, noise=Noise(1e12))
     assert float(scan.sinogram.max()) == pytest.approx(5.0, rel=0.02)

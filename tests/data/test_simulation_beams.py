@@ -80,6 +80,7 @@ def test_memory_does_not_grow_with_the_rays_of_a_view(monkeypatch):
     assert scan.sinogram.shape == (2, 96, 96) and most < 3e6
 
 
+@pytest.mark.slow
 def test_a_volume_is_projected_on_its_own_grid():
     cone = BEAMS["cone-flat"]
     image = torch.rand(8, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -55,6 +55,7 @@ def test_members_may_differ_in_scale() -> None:
     assert networks[1].body[1].scale == 4.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [MuonAdam(), AdamOnly()])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_fit_of_all_is_the_fit_of_each(optimizer, precision) -> None:

@@ -48,6 +48,7 @@ def test_without_it_small_scales_fade() -> None:
     assert found[2] < 0.1 * found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.05, 0.3, 2.0])
 def test_variance_over_the_points(spread: float) -> None:
     half = 1.5 + 2 * spread

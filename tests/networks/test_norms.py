@@ -37,6 +37,7 @@ def variation_of_the_derivative(network: CoordinateNetwork) -> float:
     return float(slopes[:, 0].diff().abs().sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 3.7])
 def test_one_dimension_is_the_variation_of_the_derivative(scale: float) -> None:
     network = BWReLU(width=20, depth=1, scale=scale).build(1, generator=seeded(3)).double()

@@ -142,6 +142,7 @@ def test_only_the_input_is_kept_for_the_backward_pass() -> None:
     assert [tensor.data_ptr() for tensor in kept] == [x.data_ptr()]
 
 
+@pytest.mark.slow
 def test_numba_is_not_imported_before_it_is_used() -> None:
     program = (
         "import sys, torch; from ctinr.networks import BWReLU; network = BWReLU(8).build(2);"

@@ -65,6 +65,7 @@ def test_drawing_leaves_the_global_generator_alone():
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_catalogue():
     assert {"shepp-logan", "shepp-logan-modified", "forbild-head", "forbild-thorax"} <= set(
         catalogue

@@ -168,6 +168,7 @@ def test_the_backprojection_is_the_transpose_for_what_is_smooth(beam, calls):
     assert set(calls) == {"FP", "BP"}
 
 
+@pytest.mark.slow
 @requires("astra")
 @pytest.mark.parametrize("name", ["fan", "cone"])
 def test_the_pair_is_as_unmatched_as_it_says(name, calls):
@@ -182,6 +183,7 @@ def test_the_pair_is_as_unmatched_as_it_says(name, calls):
     assert 0.03 * norm < off < ENTRY.adjoint_gap * norm
 
 
+@pytest.mark.slow
 @requires("astra")
 @pytest.mark.parametrize("name", ["anisotropic", "fan-anisotropic", "stack-between", "helix"])
 def test_laws(name, calls):

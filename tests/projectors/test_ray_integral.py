@@ -220,6 +220,7 @@ def test_gradients_reach_every_weight_of_a_network():
     assert loss.item() == pytest.approx(A.line_integrals(model).square().mean().item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fit_to_batches_of_rays_explains_rays_that_it_did_not_see():
     geometry = ParallelBeam(equal_angles(24), Detector(25, 1.6))
     grid, rays = Grid((20, 20), 2.0), geometry.rays()

@@ -315,6 +315,7 @@ for storage, whole in (("*fp32", "i32"), ("*fp16", "i32"), ("*bf16", "constexpr"
 """
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_a_card_without_one(tmp_path):
     """The interpreter takes more than the compiler does. Neither atomics nor float64 are used."""
     compiling = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}

@@ -212,6 +212,7 @@ def test_the_reference_has_the_same_order(name):
     assert 1.8 < np.log2(found[0] / found[1]) < 2.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flat", "helix", "tilted"])
 def test_an_edge_leaves_the_first_order(name):
     """Where rays touch an ellipsoid their integral grows as the root of the depth.
@@ -236,6 +237,7 @@ def test_what_is_behind_the_source_is_not_seen(engine):
     assert weights[1].any()
 
 
+@pytest.mark.slow
 @EVERY_ENGINE
 def test_rays_that_miss_are_zero(engine):
     aside = Grid((3, 4, 5), 1.0, (30.0, 0.0, 0.0))

@@ -28,6 +28,7 @@ def page_faults(what: str) -> tuple[bool, int]:
     return answer[0] == "True", int(answer[1])
 
 
+@pytest.mark.slow
 def test_the_next_tensor_is_made_of_the_pages_of_the_last_one():
     done, few = page_faults("keep")
     if not done:

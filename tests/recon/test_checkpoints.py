@@ -110,6 +110,7 @@ def expected():
     return uncertainty(*scan(), members=2, family=FAMILY, recipe=TINY)
 
 
+@pytest.mark.slow
 def test_the_field_goes_on_to_equal_bits_however_often_it_is_ended(expected, monkeypatch):
     A, y = scan()
     store, given = Memory(), {"family": FAMILY, "recipe": TINY}
@@ -126,6 +127,7 @@ def test_the_field_goes_on_to_equal_bits_however_often_it_is_ended(expected, mon
     assert result.record == {k: v for k, v in expected.record.items() if k != "ensemble"}
 
 
+@pytest.mark.slow
 def test_an_ensemble_that_is_ended_keeps_the_fit(expected):
     A, y = scan()
     store, given = Memory(), {"members": 2, "family": FAMILY, "recipe": TINY}

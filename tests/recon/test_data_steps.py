@@ -36,6 +36,7 @@ def objective(problem, image):
     return float((A(image) - problem.y).square().sum() / 2 + WEIGHT * variation)
 
 
+@pytest.mark.slow
 def test_steps_lead_to_the_image_of_total_variation(problem):
     best = tv(problem.A, problem.y, weight=WEIGHT, iterations=2000, gap=1e-7).image
     step, image = VariationStep(problem, WEIGHT), torch.zeros_like(best)

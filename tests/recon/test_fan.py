@@ -37,6 +37,7 @@ def quality(result, truth) -> float:
     return psnr(result.image, truth, data_range=0.035)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curved", [False, True])
 def test_methods_choose_for_a_fan(curved):
     A, y, truth = scanned(equal_angles(36, span=2 * math.pi), curved=curved)
@@ -47,6 +48,7 @@ def test_methods_choose_for_a_fan(curved):
     assert quality(tuned_tv(A, y), truth) > quality(plain, truth) + 4
 
 
+@pytest.mark.slow
 def test_the_neural_field_takes_a_fan():
     A, y, truth = scanned(equal_angles(36, span=2 * math.pi))
     recipe = Recipe(warm=20, rounds=12, refit=4, steps=20)
@@ -54,6 +56,7 @@ def test_the_neural_field_takes_a_fan():
     assert quality(field, truth) > quality(fbp(A, y), truth) + 1
 
 
+@pytest.mark.slow
 def test_an_arc_that_is_too_short_for_fbp_is_none_for_tv():
     angles = [2.4 * k / 30 for k in range(30)]
     A, y, truth = scanned(angles)

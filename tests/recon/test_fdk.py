@@ -80,6 +80,7 @@ def test_a_helix_has_the_right_value_at_every_height(pitch, curved):
     assert np.ptp(image[apart < 12]) < 0.03 * VALUE
 
 
+@pytest.mark.slow
 def test_things_are_where_they_are():
     """Off centre, on a grid off centre, and no mirror image would fit."""
     grid, center = Grid((30, 40, 44), 1.2, (3.0, -4.0, 5.0)), (9.0, -11.0, 7.0)
@@ -146,6 +147,7 @@ def test_a_batch_and_double_precision(monkeypatch):
     assert (fdk(A, y, kernel="torch").image - whole).abs().max() < 1e-6 * one.max()
 
 
+@pytest.mark.slow
 def test_methods_that_iterate_start_from_it():
     cone, grid = ConeBeam(FULL[::6], Detector((20, 26), 3.0), 150.0, 100.0), Grid((12, 14, 14), 3.0)
     A, y = Projector(cone, grid), integrals(cone, ball(14.0, VALUE))

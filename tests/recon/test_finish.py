@@ -119,6 +119,7 @@ def test_the_first_step_starts_where_it_is_better():
     assert near.start == "network"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["network", "trial"])
 def test_the_image_is_the_one_after_these_steps(scan, monkeypatch, start):
     A, y = scan
@@ -141,6 +142,7 @@ def test_the_image_is_the_one_after_these_steps(scan, monkeypatch, start):
     assert field.result.record["withheld_error"] < alone.record["withheld_error"]
 
 
+@pytest.mark.slow
 def test_nothing_follows_a_fit_that_was_ended(scan):
     class Ends:
         def begin(self, iterations):

@@ -39,6 +39,7 @@ def test_a_signal_is_fitted_through_the_identity(family):
     assert result.losses[-1] < 1e-3 * result.losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operator",
     [
@@ -170,6 +171,7 @@ def test_total_variation_of_a_step_is_its_height_per_width():
     assert float(value) == pytest.approx(2.0 * 6.0 / 20, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_splitting_regresses_to_what_the_data_step_returns():
     truth = smooth_image()
     seen = []
@@ -187,6 +189,7 @@ def test_splitting_regresses_to_what_the_data_step_returns():
     assert torch.equal(steps[45].image, seen[1])
 
 
+@pytest.mark.slow
 def test_splitting_with_the_inverse_as_data_step_solves_the_problem():
     truth, gain = smooth_image(), 0.8
     net = network(BWReLU(width=32, depth=2))

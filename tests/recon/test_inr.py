@@ -54,6 +54,7 @@ def scan():
     return A, y, torch.as_tensor(truth).float()
 
 
+@pytest.mark.slow
 def test_it_beats_fbp_on_few_views(scan):
     A, y, truth = scan
     neural = inr(A, y, family=WIDE, recipe=SHORT)
@@ -64,6 +65,7 @@ def test_it_beats_fbp_on_few_views(scan):
     assert (neural.image >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_second_family_works_as_well(scan):
     A, y, truth = scan
     family = Siren(width=32, depth=2, omega_first=10.0, omega_hidden=10.0)
@@ -73,6 +75,7 @@ def test_the_second_family_works_as_well(scan):
     assert "Siren" in neural.parameters["network"]
 
 
+@pytest.mark.slow
 def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
     A, y, _ = scan
     recipe = Recipe(warm=10, rounds=1, refit=1, steps=20)
@@ -91,6 +94,7 @@ def test_the_choice_is_the_least_withheld_error_and_is_recorded(scan):
     assert result.record["split"] == split.to_dict()
 
 
+@pytest.mark.slow
 def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     A, y, _ = scan
     split = withhold_views(18, fraction=0.2, seed=3)
@@ -112,6 +116,7 @@ def test_the_withheld_error_is_that_of_a_fit_that_did_not_see_those_views(scan):
     assert not torch.allclose(after, other, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_units_of_the_data_do_not_matter(scan):
     A, y, _ = scan
     recipe = Recipe(warm=5, rounds=1, refit=1, steps=20)
@@ -119,6 +124,7 @@ def test_the_units_of_the_data_do_not_matter(scan):
     assert torch.allclose(64 * one.image, other.image, rtol=1e-3, atol=1e-4 * other.image.max())
 
 
+@pytest.mark.slow
 def test_observers_see_images_on_the_grid_in_every_stage(scan):
     A, y, _ = scan
     shapes = []
@@ -133,6 +139,7 @@ def test_observers_see_images_on_the_grid_in_every_stage(scan):
     assert len(shapes) > ITERATIONS + 42 and set(shapes) == {(36, 40)}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(scan):
     A, y, _ = scan
     recipe = Recipe(prior="tv", weight=1e-3, warm=3, rounds=1, refit=1, steps=20)
@@ -158,6 +165,7 @@ class Ended(Watcher):
         return "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_key", [True, False])
 @pytest.mark.parametrize("prior, fit", [("tv", 1), ("tv", 2), ("auto", 2), ("nonlocal", 0)])
 def test_an_interrupt_of_the_trials_leaves_the_warm_start(scan, prior, fit, by_key):

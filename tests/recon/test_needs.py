@@ -76,6 +76,7 @@ def test_a_fit_within_a_budget_is_the_same_to_rounding(monkeypatch):
         fit(network(), wanted, **given, memory_budget=needs.fixed)
 
 
+@pytest.mark.slow
 def test_the_field_and_its_ensemble_are_told_the_points(monkeypatch):
     grid = Grid((20, 24), 2.0)
     A = Projector(ParallelBeam(equal_angles(12), Detector(34, 2.0)), grid)

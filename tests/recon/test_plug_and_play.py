@@ -36,6 +36,7 @@ def scanned(beam="parallel", num_views=30):
     return A, y, torch.as_tensor(head.raster(grid.shape, grid.spacing)).float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beam", ["parallel", "fan"])
 def test_it_beats_total_variation_without_the_truth(beam):
     A, y, truth = scanned(beam)
@@ -45,6 +46,7 @@ def test_it_beats_total_variation_without_the_truth(beam):
     assert own.method == "plug-and-play" and (own.image >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_choice_is_recorded():
     A, y, _ = scanned()
     split = split_views(A.geometry, seed=3)
@@ -125,6 +127,7 @@ def test_a_batch_is_reconstructed_side_by_side():
     assert torch.allclose(both.image[0], alone.image, atol=1e-2 * float(alone.image.max()))
 
 
+@pytest.mark.slow
 def test_observers_see_the_trials_and_may_end_them():
     A, y, _ = scanned()
     seen: list[int] = []
@@ -146,6 +149,7 @@ def test_observers_see_the_trials_and_may_end_them():
     assert ended.stopped_by == "interrupted" and torch.isfinite(ended.image).all()
 
 
+@pytest.mark.slow
 def test_zeros_give_zeros():
     A, y, _ = scanned()
     assert not pnp(A, torch.zeros_like(y), variance=1e-4, iterations=3).image.any()

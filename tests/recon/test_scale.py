@@ -38,6 +38,7 @@ def chosen():
     return choice(misfit=0.05)
 
 
+@pytest.mark.slow
 def test_the_smooth_function_wants_a_small_scale(chosen) -> None:
     assert chosen.scale == 1.0
     assert chosen.norms[0] < chosen.norms[1] < chosen.norms[2]

@@ -35,6 +35,7 @@ def task():
     return Task.of(problem, split_views(problem.A.geometry), ())
 
 
+@pytest.mark.slow
 def test_cells_are_coarse_for_exact_data_of_sharp_edges_and_not_beside_their_noise():
     exact, noisy = scanned(1.0), scanned(1.0, deviation=0.02)
     image = tuned_tv(exact.A, exact.y).image
@@ -67,6 +68,7 @@ def test_the_prior_explains_the_withheld_views_and_by_far_if_cells_are_coarse(
     assert found["tv"].choice.candidates == (("tv", 1.0), ("tv", 2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["tv", "nonlocal"])
 def test_the_weight_that_was_chosen_given_gives_the_same_data_step(task, prior):
     chosen = trials.best_trial(task, Recipe(prior=prior))
@@ -79,12 +81,14 @@ def test_the_weight_that_was_chosen_given_gives_the_same_data_step(task, prior):
     assert chosen.weight(task) == pytest.approx(more * chosen.value)
 
 
-def test_the_units_of_the_data_are_those_of_the_weight(task):
+@pytest.mark.slow
+def test_the_units_of_the_data_are_those_of_the_weight():
     """Data ten times as large are explained at a weight ten times, a variance a hundred times."""
-    problem = scanned(1.5, deviation=0.01)
-    larger = Task.of(problem.scaled(10), split_views(problem.A.geometry), ())
+    problem = scanned(2.0, deviation=0.01)
+    split = split_views(problem.A.geometry)
+    tasks = [Task.of(each, split, ()) for each in (problem, problem.scaled(10))]
     for prior, factor in (("tv", 10), ("nonlocal", 100)):
-        one, other = (trials.best_trial(each, Recipe(prior=prior)) for each in (task, larger))
+        one, other = (trials.best_trial(each, Recipe(prior=prior)) for each in tasks)
         assert other.value == pytest.approx(factor * one.value, rel=1e-3)
         assert torch.allclose(one.image, other.image, atol=1e-3)
 

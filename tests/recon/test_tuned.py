@@ -27,6 +27,7 @@ def scan():
     return A, y.float(), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tuned", "oracle", "loss"), [(tuned_fbp, oracle_fbp, 0.7), (tuned_tv, oracle_tv, 0.7)]
 )
@@ -38,6 +39,7 @@ def test_a_choice_from_the_data_is_close_to_the_one_against_the_truth(scan, tune
     assert best - loss < own <= best + 0.3
 
 
+@pytest.mark.slow
 def test_the_record_says_what_was_tried(scan):
     A, y, _ = scan
     split = withhold_views(24, fraction=0.2, seed=1)

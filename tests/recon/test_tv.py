@@ -67,6 +67,7 @@ def test_two_cells_move_towards_each_other_by_the_weight(spacing):
     assert result.losses[-1] == pytest.approx(move**2 + move * (4 - 2 * move), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_heavy_weight_leaves_the_mean_and_a_light_one_the_data():
     y = 1 + 0.3 * noise(8, 9)
     space = Grid((8, 9))
@@ -84,6 +85,7 @@ def test_negative_values_only_where_they_are_allowed():
     assert held.image.min() == 0
 
 
+@pytest.mark.slow
 def test_the_ramp_changes_the_way_and_not_the_end(solved):
     """The same operator with a range that is no beam is solved without the ramp, from zeros."""
     A, y, options, with_ramp = solved

@@ -52,6 +52,7 @@ def found(field):
     return with_interval(field, members=4)
 
 
+@pytest.mark.slow
 def test_the_image_is_that_of_inr_with_an_interval_about_it(scan):
     options = {"family": FAMILY, "recipe": TINY, "seed": 3}
     alone, found = inr(*scan[:2], **options), uncertainty(*scan[:2], members=2, **options)
@@ -61,6 +62,7 @@ def test_the_image_is_that_of_inr_with_an_interval_about_it(scan):
     assert not torch.equal(found.interval.std, other.std)
 
 
+@pytest.mark.slow
 def test_the_truth_lies_within(scan, field, found):
     truth, interval = scan[2], found.interval
     assert torch.equal(found.image, field.result.image)
@@ -74,6 +76,7 @@ def test_the_truth_lies_within(scan, field, found):
     assert 0.65 < float(inside) <= 0.97
 
 
+@pytest.mark.slow
 def test_a_higher_level_is_a_wider_interval(field, found):
     wider = with_interval(field, members=4, level=0.99).interval
     assert torch.equal(wider.std, found.interval.std)
@@ -82,6 +85,7 @@ def test_a_higher_level_is_a_wider_interval(field, found):
     assert wider.factors == found.interval.factors
 
 
+@pytest.mark.slow
 def test_another_unit_is_another_unit_of_the_interval(scan):
     A, y, _ = scan
     one, other = (
@@ -182,6 +186,7 @@ def test_members_that_diverge_are_told_and_the_image_is_kept(field, monkeypatch)
     assert "became" in result.record["ensemble"]["stopped_by"]
 
 
+@pytest.mark.slow
 def test_data_of_zeros_have_an_interval_of_zeros(scan):
     A, y, _ = scan
     result = uncertainty(A, torch.zeros_like(y), members=2, family=FAMILY, recipe=TINY)

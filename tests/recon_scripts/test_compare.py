@@ -305,6 +305,7 @@ def test_reconstruct_writes_images_and_no_page(run_compare, capsys):
     assert "report.html" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_written_beside_the_image(run_compare, fakes):
     fakes("inr", _methods._inr)
     options = {"method": "inr", "ensemble": 2, "level": 0.8}

@@ -119,6 +119,7 @@ def contest(seeds, **given):
     return Contest(A, truth, data_range=1.0, seeds=seeds, **{"steps": 60, **given})
 
 
+@pytest.mark.slow
 def test_a_contest_fits_every_seed_to_the_data_and_judges_it_by_the_truth():
     family = BWReLU(width=24, depth=2)
     several = contest(3)
@@ -166,6 +167,7 @@ def test_the_finer_picture_is_held_against_bicubic_interpolation(tmp_path, monke
     assert whole["record"]["ended"] == {"siren": "iterations"}
 
 
+@pytest.mark.slow
 def test_the_protocol_of_the_paper_judges_stretched_images_and_fits_other_data(
     tmp_path, monkeypatch
 ):

@@ -229,6 +229,7 @@ def test_a_volume_and_a_phantom_without_seed(tmp_path, capsys):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_random_phantoms_lie_inside_the_grid_that_all_share():
     drawn = [name for name in phantoms.catalogue if is_random(name)]
     assert "tissue" in drawn

@@ -97,6 +97,7 @@ def test_more_steps_come_closer(picture, tmp_path):
     assert metrics_in(tmp_path / "60")["psnr"] > metrics_in(tmp_path / "3")["psnr"] + 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [COLOUR, COLOUR[..., 0]], ids=["colour", "grey"])
 def test_the_block_means_of_the_finer_picture_are_the_data(values, tmp_path):
     PIL.Image.fromarray(values).save(tmp_path / "a.png")

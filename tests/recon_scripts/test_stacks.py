@@ -94,6 +94,7 @@ def test_another_command_on_an_unfinished_volume_is_refused(path, out, capsys, m
     assert run(path, out, window="cosine", overwrite=True) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_the_same_command_goes_on(path, out, kind):
     write(path.with_name("b.h5"), 400)

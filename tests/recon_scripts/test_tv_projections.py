@@ -28,6 +28,7 @@ def problem():
     return A, A(x) + 0.3 * noise
 
 
+@pytest.mark.slow
 def test_the_plain_method_solves_the_same_problem(problem):
     A, y = problem
     best = tv(A, y, weight=WEIGHT, iterations=800, gap=1e-6)
@@ -76,6 +77,7 @@ def test_levels_are_reached_in_their_order():
     assert needed(steps(), A, 3.0, 3) == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_batch_of_weights_chooses_as_one_after_the_other(problem):
     A, y = problem
     in_turn, batch = choices(Case("noisy ellipses", A, y, WEIGHT, rough_image(A, y)))

@@ -61,6 +61,7 @@ def test_a_method_that_does_not_take_a_cone_is_refused(path, tmp_path, capsys, n
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beam", "method"), [("helix", "fdk"), ("parallel-3d", "fbp")])
 def test_a_volume_is_reconstructed(path, tmp_path, beam, method):
     out = tmp_path / "out"

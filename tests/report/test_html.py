@@ -64,6 +64,7 @@ def page_of(tmp_path, monkeypatch):
     return read
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded(compared, page_of):
     text, page = page_of(compared(oracle=True), drawn=True)
     assert page.loads

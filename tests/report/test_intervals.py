@@ -71,6 +71,7 @@ def test_the_figure_has_the_calibration_where_the_truth_is_known(sure, truth, pa
         assert titled[2].get_xlabel() == "level asked for"
 
 
+@pytest.mark.slow
 def test_without_an_interval_there_is_no_figure_and_no_section(compared, sure):
     comparison = compared()
     assert intervals(comparison, LIGHT) is None

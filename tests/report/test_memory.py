@@ -32,6 +32,7 @@ def test_the_peak_is_that_of_the_stretch_alone():
     assert large.peak_memory - small.peak_memory > 0.8 * size
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not memory.reset_peak(), reason="the system cannot reset its peak")
 def test_memory_that_was_kept_for_later_does_not_count():
     """In a process of its own, as keeping memory cannot be undone."""

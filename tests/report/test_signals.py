@@ -57,6 +57,7 @@ def test_a_tone_is_where_its_frequency_is(samples):
     assert png(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_losses_of_zero_are_drawn_too():
     figure = picture_figure({}, np.zeros((4, 4)), [1.0, 0.0])
     scales = [axes.get_yscale() for axes in figure.axes if axes.get_title(loc="left") == "Loss"]

@@ -104,6 +104,7 @@ def test_metrics_are_strict_json_with_the_range_named(compared, tmp_path):
     assert "FBP (oracle)" in numbers["verdict"]
 
 
+@pytest.mark.slow
 def test_a_folder_holds_all_of_it(compared, tmp_path):
     write_comparison(tmp_path, compared())
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
