@@ -7,9 +7,11 @@ or patches that come again (`pnp`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,6 +27,12 @@ VARIATION_ITERATIONS = 20
 # What the denoiser takes for noise in the iterations of a non-local step, which are as many as one
 # search for patches that look alike is good for.
 NONLOCAL_DEVIATIONS = falling(SOUGHT_AGAIN, first=0.03)
+# How an image is gone on with: by long steps, which find more of what is coarse, or by short ones,
+# which only touch up.
+EndingName = Literal["long", "short"]
+ENDINGS: Mapping[EndingName, Sequence[float]] = MappingProxyType(
+    {"long": falling(16), "short": falling(8, first=0.015, last=0.005)}
+)
 # What of the last target stays in the image that the next data step starts from.
 KEPT = 0.7
 
@@ -62,6 +70,10 @@ class VariationStep:
         """Return the step that follows the network: the same."""
         return self
 
+    def anew(self) -> VariationStep:
+        """Return the step that takes an image to what other data make of it: the same."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class NonlocalStep:
@@ -73,16 +85,15 @@ class NonlocalStep:
         The projector and its data, in units in which typical large values are 1.
     variance : float
         Of the rays, above zero, as for `pnp`, in these units.
-    ending : sequence of float
-        What the denoiser takes for noise, iteration by iteration, in the step that follows the
-        network.
+    ending : str
+        Which of `ENDINGS` the step that follows the network is.
     deviations : sequence of float
-        The same, in those of the rounds.
+        What the denoiser takes for noise, iteration by iteration.
     """
 
     problem: Problem
     variance: float
-    ending: Sequence[float]
+    ending: EndingName
     deviations: Sequence[float] = NONLOCAL_DEVIATIONS
 
     @torch.no_grad()
@@ -93,7 +104,11 @@ class NonlocalStep:
 
     def finishing(self) -> NonlocalStep:
         """Return the step that follows the network."""
-        return replace(self, deviations=self.ending)
+        return replace(self, deviations=ENDINGS[self.ending])
+
+    def anew(self) -> NonlocalStep:
+        """Return the step that takes an image to what other data make of it: a whole run."""
+        return replace(self, deviations=ENDINGS["long"])
 
 
 # From an image, or one for each item of a batch of data, to one that explains the data. Of other

@@ -109,13 +109,15 @@ class Finish:
         from_trial = self.measure(other) < self.measure(near)
         return (other if from_trial else near), from_trial
 
-    def taken(self, step: Callable[[Tensor], Tensor], image: Tensor, near: Tensor) -> Tensor:
+    def taken(
+        self, step: Callable[[Tensor], Tensor], image: Tensor, *, near: Tensor, began: Tensor
+    ) -> Tensor:
         """Return the image after the steps that follow the network, here of other data.
 
-        `image` is the network's, or one for each member of an ensemble; a first step near it starts
-        from `near`.
+        `image` is the network's, or one for each member of an ensemble. A first step near it starts
+        from `near`, any other from `began`, the trial's image.
         """
         for index in range(self.steps):
-            first = self.trial.image.expand_as(image) if self.from_trial else near
+            first = began if self.from_trial else near
             image = step(image if index else first)
         return image

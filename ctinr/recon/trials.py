@@ -9,18 +9,17 @@ decibel and more. Trials cost a few seconds, and the best image is where the net
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
-from ctinr.recon.data_steps import DataStep, NonlocalStep, VariationStep
+from ctinr.recon.data_steps import DataStep, EndingName, NonlocalStep, VariationStep
 from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import ENDINGS, EndingName, VarianceTrials, beyond_noise
+from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
 
 GIVEN_RULE = "given"
 # How much better the non-local prior has to explain withheld views for it to be taken where cells
@@ -43,14 +42,22 @@ class Trial:
     choice: Choice
     image: Tensor
     ended: Tensor
-    ending: EndingName = "long"
+    ending: EndingName
 
     @classmethod
-    def of(cls, prior: PriorName, choice: Choice, image: Tensor, **ended: Any) -> Trial:
+    def of(
+        cls,
+        prior: PriorName,
+        choice: Choice,
+        image: Tensor,
+        *,
+        ended: Tensor | None = None,
+        ending: EndingName = "long",
+    ) -> Trial:
         """Return the trial of the best of the values that were tried with one prior."""
         tried = tuple((prior, value) for value in choice.candidates)
         pairs = replace(choice, value=(prior, choice.value), candidates=tried)
-        return cls(prior, choice.value, pairs, image, **{"ended": image, **ended})
+        return cls(prior, choice.value, pairs, image, image if ended is None else ended, ending)
 
     def weight(self, task: Task) -> float:
         """Return the weight for all views: misfits that are sums over rays grow with them."""
@@ -68,7 +75,7 @@ class Trial:
         # In units in which the image is smaller by the scale.
         if self.prior == "tv":
             return VariationStep(problem, weight / scale)
-        return NonlocalStep(problem, weight / scale**2, ENDINGS[self.ending])
+        return NonlocalStep(problem, weight / scale**2, self.ending)
 
 
 def best_trial(task: Task, recipe: Recipe) -> Trial:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ctinr.recon.data_steps import ENDINGS
 from ctinr.recon.levels import Problem
 from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.problem import check_slice
@@ -17,7 +18,6 @@ from ctinr.recon.selection import Split, split_views
 from ctinr.recon.task import Task, physical
 from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned_filter import with_choice
-from ctinr.recon.variance_trials import ENDINGS
 
 
 def tuned_pnp(

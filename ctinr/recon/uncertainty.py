@@ -18,6 +18,7 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
+from ctinr.recon.data_steps import DataStep
 from ctinr.recon.field import Field, fitted_field
 from ctinr.recon.fit import MUON_ADAM, fit_steps
 from ctinr.recon.interval import Interval, interval_of, resampled
@@ -130,8 +131,7 @@ def with_interval(
     found = {"members": members, "level": level, "stopped_by": ended}
     if ended == "iterations":
         images = render_grid(ensemble, A.domain, points_at_once=points)
-        images = field.finish.taken(step.finishing(), images, near=images).clamp(min=0)
-        errors = task.scale * (images - image)
+        errors = task.scale * (_ended_members(field, step, images) - image)
         interval = interval_of(result.image, errors, level=level)
     return replace(
         result,
@@ -140,6 +140,15 @@ def with_interval(
         seconds=result.seconds + time.perf_counter() - begun,
         record=MappingProxyType({**result.record, "ensemble": found}),
     )
+
+
+def _ended_members(field: Field, step: DataStep, images: Tensor) -> Tensor:
+    """Return the members' images after the steps that follow the network, each on its data."""
+    began = field.trial.image.expand_as(images)
+    if field.finish.from_trial and field.finish.steps:
+        # It knows nothing of these data yet; steps that only touch up would leave all alike.
+        began = step.anew()(began)
+    return field.finish.taken(step.finishing(), images, near=images, began=began).clamp(min=0)
 
 
 def _ended(steps: Iterator[Step], iterations: int, observers: Sequence[Observer]) -> str:

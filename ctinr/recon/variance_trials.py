@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Literal
 
 from torch import Tensor
 
+from ctinr.recon.data_steps import ENDINGS, EndingName
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
-from ctinr.recon.plug_and_play import falling, pnp_steps
+from ctinr.recon.plug_and_play import pnp_steps
 from ctinr.recon.run import run
 from ctinr.recon.search import STRONGEST_RULE, strongest_alike
 from ctinr.recon.selection import WITHHELD_RULE, Choice, clear_gain, least
 from ctinr.recon.task import Task, physical
 
-# Iterations of a trial: enough to tell variances apart that are twice one another.
-ITERATIONS = 16
-# How the image of a trial is gone on with: by as long steps again, which find more of what is
-# coarse, or by short ones, which only touch up.
-EndingName = Literal["long", "short"]
-ENDINGS: Mapping[EndingName, Sequence[float]] = MappingProxyType(
-    {"long": falling(ITERATIONS), "short": falling(ITERATIONS // 2, first=0.015, last=0.005)}
-)
 # How often long steps may be taken before the ending, each time for a worthwhile gain.
 MOST_AGAIN = 4
 # From one variance to the next.

@@ -18,7 +18,7 @@ from phantoms import disk
 
 WEIGHT = 1e-3
 # What is right of `NonlocalStep` for all variances.
-NonlocalRounds = partial(NonlocalStep, ending=(0.01, 0.005))
+NonlocalRounds = partial(NonlocalStep, ending="short")
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,15 @@ def test_a_non_local_step_explains_the_data_better_the_less_noise_they_have(prob
 
 def test_the_step_that_follows_the_network_is_the_ending(problem):
     image = torch.ones(tuple(problem.A.domain.shape))
-    step = NonlocalStep(Problem(problem.A, 50 * problem.y), 1e-2, ending=(1e-3, 5e-4))
-    away = [float((each(image) - image).norm()) for each in (step, step.finishing())]
-    # So short steps stay near where they start.
-    assert 0 < away[1] < 0.3 * away[0]
+    given = {"problem": Problem(problem.A, 50 * problem.y), "variance": 1e-2}
+    short, long = (NonlocalStep(**given, ending=name) for name in ("short", "long"))
+    steps = (short.finishing(), long, long.finishing())
+    away = [float((each(image) - image).norm()) for each in steps]
+    assert 0 < away[0] < away[1] < away[2]
+    # Other data need long steps, wherever those that follow lead.
+    assert torch.equal(short.anew()(image), long.finishing()(image))
     variation = VariationStep(problem, WEIGHT)
-    assert variation.finishing() is variation
+    assert variation.finishing() is variation.anew() is variation
 
 
 def test_what_was_made_of_the_last_image_is_remembered():

@@ -11,13 +11,13 @@ from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.operators import Identity
 from ctinr.projectors import Projector
+from ctinr.recon.data_steps import ENDINGS
 from ctinr.recon.nonlocal_bayes import nonlocal_bayes
 from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.selection import split_views
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_pnp import tuned_pnp
-from ctinr.recon.variance_trials import ENDINGS
 from phantoms import disk, shepp_logan
 
 DEVIATION = 0.02
