@@ -23,7 +23,7 @@ class Demo(OutputOptions, MethodOptions):
     """Number of views."""
     photons: float = 1e5
     """Photons a bin counts without the object; 0 for data without noise."""
-    methods: str = "fbp,tv,inr"
+    methods: str = "fbp,tv,pnp,inr"
     """Which ones, with commas between them."""
     oracle: bool = False
     """Add yardsticks, tuned against the truth; they take no part in the verdict."""
