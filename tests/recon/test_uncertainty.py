@@ -11,6 +11,7 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Ensemble
 from ctinr.projectors import Projector
+from ctinr.recon.data_steps import NonlocalStep
 from ctinr.recon.field import fitted_field
 from ctinr.recon.fit import fit_steps
 from ctinr.recon.inr import inr
@@ -60,6 +61,18 @@ def test_the_image_is_that_of_inr_with_an_interval_about_it(scan):
     assert found.interval.members == 2
     other = with_interval(fitted_field(*scan[:2], **options), members=2, seed=4).interval
     assert not torch.equal(found.interval.std, other.std)
+
+
+@pytest.mark.slow
+def test_steps_that_only_touch_up_come_after_a_run_on_the_members_own_data(scan, monkeypatch):
+    recipe = replace(TINY, prior="nonlocal", weight=1e-4)
+    field = fitted_field(*scan[:2], family=FAMILY, recipe=recipe)
+    field.finish.from_trial, field.finish.count = True, 1
+    field = replace(field, trial=replace(field.trial, ending="short"))
+    wide = float(with_interval(field, members=3).interval.std.mean())
+    # Members that begin at one image and are only touched up are too much alike.
+    monkeypatch.setattr(NonlocalStep, "anew", lambda self: lambda image: image)
+    assert wide > 1.5 * float(with_interval(field, members=3).interval.std.mean())
 
 
 @pytest.mark.slow
