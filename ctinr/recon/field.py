@@ -171,8 +171,8 @@ def fit_network(
     stopped_by = "interrupted" if hurry and not result.diverged else result.stopped_by
     finish.called_off = stopped_by not in OVER
     drawn = result.image
-    starts = {"near": remembered.between(drawn), "began": trial.image}
-    image = physical(finish.taken(whole.finishing(), drawn, **starts), task.scale)
+    first = trial.image if finish.start == "trial" else remembered.between(drawn)
+    image = physical(finish.taken(whole.finishing(), drawn, first=first), task.scale)
     return replace(result, image=image, stopped_by=stopped_by), finish
 
 

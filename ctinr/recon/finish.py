@@ -109,15 +109,12 @@ class Finish:
         from_trial = self.measure(other) < self.measure(near)
         return (other if from_trial else near), from_trial
 
-    def taken(
-        self, step: Callable[[Tensor], Tensor], image: Tensor, *, near: Tensor, began: Tensor
-    ) -> Tensor:
+    def taken(self, step: Callable[[Tensor], Tensor], image: Tensor, *, first: Tensor) -> Tensor:
         """Return the image after the steps that follow the network, here of other data.
 
-        `image` is the network's, or one for each member of an ensemble. A first step near it starts
-        from `near`, any other from `began`, the trial's image.
+        `image` is the network's, or one for each member of an ensemble. The first step starts from
+        `first`; see `start`.
         """
         for index in range(self.steps):
-            first = began if self.from_trial else near
             image = step(image if index else first)
         return image

@@ -144,11 +144,11 @@ def with_interval(
 
 def _ended_members(field: Field, step: DataStep, images: Tensor) -> Tensor:
     """Return the members' images after the steps that follow the network, each on its data."""
-    began = field.trial.image.expand_as(images)
-    if field.finish.from_trial and field.finish.steps:
+    first = images
+    if field.finish.start == "trial":
         # It knows nothing of these data yet; steps that only touch up would leave all alike.
-        began = step.anew()(began)
-    return field.finish.taken(step.finishing(), images, near=images, began=began).clamp(min=0)
+        first = step.anew()(field.trial.image.expand_as(images))
+    return field.finish.taken(step.finishing(), images, first=first).clamp(min=0)
 
 
 def _ended(steps: Iterator[Step], iterations: int, observers: Sequence[Observer]) -> str:

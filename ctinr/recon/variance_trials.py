@@ -132,13 +132,15 @@ class VarianceTrials:
         Where that gains much by long steps, the image is first replaced by what came of these. An
         interrupt leaves the image as it is.
         """
-        error, image = self._task.error, self.images[variance]
+        image = self.images[variance]
         try:
             found = {name: self._run(variance, image, name) for name in ENDINGS}
         except KeyboardInterrupt:
             return "short", image
-        best: EndingName = "long" if error(found["long"]) < error(found["short"]) else "short"
-        if best == "long" and again and error(found["long"]) <= WORTH_NOISE * error(image):
+        errors = {name: self._task.error(each) for name, each in found.items()}
+        best: EndingName = "long" if errors["long"] < errors["short"] else "short"
+        enough = WORTH_NOISE * self._task.error(image)
+        if best == "long" and again and errors["long"] <= enough:
             self.images[variance] = found["long"]
             return self.ended(variance, again=again - 1)
         return best, found[best]

@@ -17,7 +17,7 @@ from ctinr.recon.tv import tv
 from phantoms import disk
 
 WEIGHT = 1e-3
-# What is right of `NonlocalStep` for all variances.
+# Which ending it is makes no difference to the steps of the rounds.
 NonlocalRounds = partial(NonlocalStep, ending="short")
 
 

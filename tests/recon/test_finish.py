@@ -97,14 +97,8 @@ def test_it_is_decided_once_and_what_was_decided_can_be_gone_on_with():
     assert not other.sees(torch.tensor(0)) and (other.count, other.error) == (1, 2.0)
     other.restore(None)
     assert other.count == 1
-    assert (
-        float(
-            first.taken(
-                lambda n: 3 * n, torch.tensor(2.0), near=torch.tensor(4.0), began=torch.tensor(0.0)
-            )
-        )
-        == 12.0
-    )
+    start = torch.tensor(4.0)
+    assert float(first.taken(lambda n: 3 * n, torch.tensor(2.0), first=start)) == 12.0
 
 
 def test_the_first_step_starts_where_it_is_better():
@@ -113,8 +107,8 @@ def test_the_first_step_starts_where_it_is_better():
     finish.sees(torch.tensor(0))
     assert (finish.count, finish.start) == (2, "trial") and finish.error == pytest.approx(4.1)
     assert finish.remembered.image == 8
-    starts = {"near": torch.tensor(5), "began": torch.tensor([7, 8])}
-    assert finish.taken(lambda n: n + 1, torch.zeros(2), **starts).tolist() == [9, 10]
+    began = torch.tensor([7, 8])
+    assert finish.taken(lambda n: n + 1, torch.zeros(2), first=began).tolist() == [9, 10]
     restored = deciding([], trial=7)
     restored.restore(finish.state())
     assert restored.start == "trial"
@@ -166,9 +160,7 @@ def test_nothing_follows_a_fit_that_was_ended(scan):
     # They had been decided on by then; the members of an ensemble take none either.
     assert field.finish.count > 0 and field.finish.steps == 0
     still = torch.ones(2, 3)
-    assert torch.equal(
-        field.finish.taken(lambda image: 2 * image, still, near=still, began=still), still
-    )
+    assert torch.equal(field.finish.taken(lambda image: 2 * image, still, first=still), still)
     image = render_grid(field.network, A.domain) * field.task.scale
     assert torch.equal(field.result.image, image.clamp(min=0))
 
