@@ -183,7 +183,7 @@ def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper
     """
     found = keeper.found.get("trial")
     if found is None:
-        trial = best_trial(task, recipe)
+        trial = best_trial(task, recipe).gone_on_with(task)
     else:
         images = {name: found[name].to(task.fitted.y) for name in ("image", "ended")}
         trial = Trial(**{**found, **images, "choice": Choice(**found["choice"])})

@@ -19,12 +19,14 @@ from ctinr.recon.recipe import PriorName, Recipe
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials, beyond_noise
+from ctinr.recon.variance_trials import VarianceTrials, beyond_noise, bin_noise, ended
 
 GIVEN_RULE = "given"
-# How much better the non-local prior has to explain withheld views for it to be taken where cells
-# are coarse; and which part of the unexplained squares tells that they are.
+# How much better the non-local prior has to explain withheld views for it to be taken where they
+# say little; which part of the unexplained squares tells that cells are coarse.
 LARGE_GAIN, CELLS_PART = 0.2, 0.1
+# How much more of the fitted views is left unexplained by an image that leaves them aside.
+FAR_MORE = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class Trial:
     The value is the weight in units of the data: that of `tv` for the fitted views, or a variance
     of `pnp`. The choice has all that was tried, as pairs of a prior and a value. How the image is
     gone on with once there are all views, and what comes of it without them, are `ending`, of those
-    of `pnp`, and `ended`.
+    of `pnp`, and `ended`: the image itself until `gone_on_with` has tried.
     """
 
     prior: PriorName
@@ -45,19 +47,19 @@ class Trial:
     ending: EndingName
 
     @classmethod
-    def of(
-        cls,
-        prior: PriorName,
-        choice: Choice,
-        image: Tensor,
-        *,
-        ended: Tensor | None = None,
-        ending: EndingName = "long",
-    ) -> Trial:
+    def of(cls, prior: PriorName, choice: Choice, image: Tensor) -> Trial:
         """Return the trial of the best of the values that were tried with one prior."""
         tried = tuple((prior, value) for value in choice.candidates)
         pairs = replace(choice, value=(prior, choice.value), candidates=tried)
-        return cls(prior, choice.value, pairs, image, image if ended is None else ended, ending)
+        return cls(prior, choice.value, pairs, image, image, "long")
+
+    def gone_on_with(self, task: Task) -> Trial:
+        """Return the trial with what is made of its image; only `pnp` goes on."""
+        if self.prior == "tv" or self.choice.interrupted:
+            return self
+        found = ended(task, self.value, self.image)
+        choice = replace(self.choice, interrupted=found.interrupted)
+        return replace(self, choice=choice, image=found.image, ended=found.ended, ending=found.name)
 
     def weight(self, task: Task) -> float:
         """Return the weight for all views: misfits that are sums over rays grow with them."""
@@ -91,7 +93,10 @@ def best_trial(task: Task, recipe: Recipe) -> Trial:
         return other
     best = min(other, variation, key=lambda trial: trial.choice.error)
     gain = 1 - other.choice.error / variation.choice.error if variation.choice.error else 0.0
-    if gain < LARGE_GAIN and coarse_for(task.fitted, variation.image):
+    if gain < LARGE_GAIN and (
+        coarse_for(task.fitted, variation.image)
+        or beside_data(task.fitted, other.image, variation.image)
+    ):
         best = variation
     tried = {
         name: getattr(variation.choice, name) + getattr(other.choice, name)
@@ -116,6 +121,17 @@ def coarse_for(problem: Problem, image: Tensor) -> bool:
     smooth = functional.interpolate(image[None, None], scale_factor=2, mode="bilinear")[0, 0]
     cells = float((finer(smooth) - projection).square().mean())
     return cells > CELLS_PART * left and not beyond_noise(problem, image)
+
+
+def beside_data(problem: Problem, image: Tensor, other: Tensor) -> bool:
+    """Return whether an image leaves far more of data unexplained than another, and than noise.
+
+    So few views may there be of so fine an object that patches are found alike by chance, and a
+    non-local prior smooths beyond what the data say. Withheld views may still prefer its image, as
+    they prefer a mean to a guess.
+    """
+    enough = max(bin_noise(problem), problem.unexplained(other))
+    return problem.unexplained(image) > FAR_MORE * enough
 
 
 def variation_trial(task: Task, recipe: Recipe) -> Trial:
@@ -148,7 +164,5 @@ def nonlocal_trial(task: Task, recipe: Recipe, start: Tensor) -> Trial:
         choice = least(trials.error, (recipe.weight,), rule=GIVEN_RULE)
     else:
         choice = trials.choice()
-    ending, ended = trials.ended(choice.value)
     choice = replace(choice, interrupted=choice.interrupted or trials.interrupted)
-    image = trials.images[choice.value]
-    return Trial.of("nonlocal", choice, image, ending=ending, ended=ended)
+    return Trial.of("nonlocal", choice, trials.images[choice.value])

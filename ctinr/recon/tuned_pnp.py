@@ -60,7 +60,7 @@ def tuned_pnp(
     check_slice(A, y)
     split = split or split_views(A.geometry)
     task = Task.of(Problem(A, y), split, tuple(observers))
-    trial = best_trial(task, Recipe(prior="nonlocal"))
+    trial = best_trial(task, Recipe(prior="nonlocal")).gone_on_with(task)
     image = physical(trial.image, task.scale)
     if trial.choice.interrupted:
         result = Reconstruction(image, method="plug-and-play", stopped_by="interrupted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from ctinr.recon.data_steps import ENDINGS, EndingName
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
 from ctinr.recon.plug_and_play import pnp_steps
-from ctinr.recon.run import run
+from ctinr.recon.run import Reconstruction, run
 from ctinr.recon.search import STRONGEST_RULE, strongest_alike
 from ctinr.recon.selection import WITHHELD_RULE, Choice, clear_gain, least
 from ctinr.recon.task import Task, physical
@@ -41,6 +41,55 @@ def beyond_noise(problem: Problem, image: Tensor) -> bool:
 def bin_noise(problem: Problem) -> float:
     """Return the variance of a ray's noise, by neighbouring bins; too large in fine detail."""
     return float(LeftOutRays(problem.y, problem.A.geometry, problem.A.domain).noise.mean())
+
+
+def pnp_run(task: Task, variance: float, start: Tensor, ending: EndingName) -> Reconstruction:
+    """Return the run of `pnp` of the fitted views from an image, in units of the task.
+
+    The variance is one in units of the data.
+    """
+    given = {"variance": variance / task.scale**2, "initial": start}
+    deviations = ENDINGS[ending]
+    steps = pnp_steps(task.fitted.A, task.fitted.y, deviations=deviations, **given)
+    shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
+    result = run(shown, len(deviations), task.observers)
+    return replace(result, image=result.image / task.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """How an image is gone on with, and what comes of it.
+
+    Parameters
+    ----------
+    image : Tensor
+        The image; better by long steps than it was, where these gained much.
+    name : str
+        Which of `ENDINGS` explains the withheld views better from there.
+    ended : Tensor
+        What comes of it.
+    interrupted : bool
+        Whether an interrupt left the image as it was.
+    """
+
+    image: Tensor
+    name: EndingName
+    ended: Tensor
+    interrupted: bool = False
+
+
+def ended(task: Task, variance: float, image: Tensor, *, again: int = MOST_AGAIN) -> Ended:
+    """Return how to go on best from an image that `pnp` made at a variance of the fitted views."""
+    runs = {}
+    for name in ENDINGS:
+        runs[name] = pnp_run(task, variance, image, name)
+        if runs[name].stopped_by == "interrupted":
+            return Ended(image, "short", image, interrupted=True)
+    errors = {name: task.error(each.image) for name, each in runs.items()}
+    best: EndingName = "long" if errors["long"] < errors["short"] else "short"
+    if best == "long" and again and errors["long"] <= WORTH_NOISE * task.error(image):
+        return ended(task, variance, runs["long"].image, again=again - 1)
+    return Ended(image, best, runs[best].image)
 
 
 class VarianceTrials:
@@ -126,36 +175,12 @@ class VarianceTrials:
         tried = {"candidates": tuple(errors), "errors": tuple(errors.values())}
         return replace(choice, value=value, **tried, interrupted=interrupted)
 
-    def ended(self, variance: float, *, again: int = MOST_AGAIN) -> tuple[EndingName, Tensor]:
-        """Return how to go on best from the image at a variance, and what comes of it.
-
-        Where that gains much by long steps, the image is first replaced by what came of these. An
-        interrupt leaves the image as it is.
-        """
-        image = self.images[variance]
-        try:
-            found = {name: self._run(variance, image, name) for name in ENDINGS}
-        except KeyboardInterrupt:
-            return "short", image
-        errors = {name: self._task.error(each) for name, each in found.items()}
-        best: EndingName = "long" if errors["long"] < errors["short"] else "short"
-        enough = WORTH_NOISE * self._task.error(image)
-        if best == "long" and again and errors["long"] <= enough:
-            self.images[variance] = found["long"]
-            return self.ended(variance, again=again - 1)
-        return best, found[best]
-
     def _run(self, variance: float, start: Tensor, ending: EndingName) -> Tensor:
         """Return the image of a run, or raise if it is not whole and others are."""
-        task = self._task
         if self.interrupted:
             raise KeyboardInterrupt
-        given = {"variance": variance / task.scale**2, "initial": start}
-        deviations = ENDINGS[ending]
-        steps = pnp_steps(task.fitted.A, task.fitted.y, deviations=deviations, **given)
-        shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
-        result = run(shown, len(deviations), task.observers)
+        result = pnp_run(self._task, variance, start, ending)
         self.interrupted = result.stopped_by == "interrupted"
         if self.interrupted and self.images:
             raise KeyboardInterrupt
-        return result.image / task.scale
+        return result.image

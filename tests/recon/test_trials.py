@@ -12,8 +12,9 @@ from ctinr.recon.levels import Problem
 from ctinr.recon.recipe import Recipe
 from ctinr.recon.selection import Choice, split_views, withhold_views
 from ctinr.recon.task import Task
-from ctinr.recon.trials import Trial, coarse_for
+from ctinr.recon.trials import Trial, beside_data, coarse_for
 from ctinr.recon.tuned import tuned_tv
+from ctinr.recon.variance_trials import bin_noise
 from phantoms import shepp_logan
 
 HEAD = shepp_logan(radius=26.0)
@@ -45,12 +46,27 @@ def test_cells_are_coarse_for_exact_data_of_sharp_edges_and_not_beside_their_noi
     assert not coarse_for(Problem(exact.A, exact.A(image)), image)
 
 
-@pytest.mark.parametrize("coarse", [False, True])
+def test_an_image_is_beside_the_data_if_far_more_is_left_than_of_another_and_than_noise():
+    problem = scanned(1.5, deviation=0.02)
+    image = tuned_tv(problem.A, problem.y).image
+    noise, left = bin_noise(problem), problem.unexplained(image)
+    assert 0.2 < left / noise < 1.5 and 0.5 < noise / 0.02**2 < 2
+    worse = 0.9 * image
+    assert problem.unexplained(worse) > 2 * max(noise, left)
+    assert beside_data(problem, worse, image)
+    # As far beside as the other is no reason, and what noise may hide is none either.
+    assert not beside_data(problem, worse, worse)
+    assert not beside_data(problem, image, image)
+    quiet = Problem(problem.A, problem.A(image))
+    assert not beside_data(quiet, 0.999 * image, image)
+
+
+@pytest.mark.parametrize("doubt", [None, "coarse_for", "beside_data"])
 @pytest.mark.parametrize(
     "errors, best", [((0.1, 0.2), "tv"), ((0.2, 0.19), "nonlocal"), ((0.2, 0.1), "nonlocal")]
 )
-def test_the_prior_explains_the_withheld_views_and_by_far_if_cells_are_coarse(
-    task, monkeypatch, errors, best, coarse
+def test_the_prior_explains_the_withheld_views_and_by_far_where_there_is_doubt(
+    task, monkeypatch, errors, best, doubt
 ):
     def trial(prior, error):
         choice = Choice(1.0, (1.0, 2.0), (error, 1.0), "rule")
@@ -58,10 +74,11 @@ def test_the_prior_explains_the_withheld_views_and_by_far_if_cells_are_coarse(
 
     monkeypatch.setattr(trials, "variation_trial", trial("tv", errors[0]))
     monkeypatch.setattr(trials, "nonlocal_trial", trial("nonlocal", errors[1]))
-    monkeypatch.setattr(trials, "coarse_for", lambda *_: coarse)
+    for name in ("coarse_for", "beside_data"):
+        monkeypatch.setattr(trials, name, lambda *_, name=name: name == doubt)
     names = ("auto", "tv", "nonlocal")
     found = {prior: trials.best_trial(task, Recipe(prior=prior)) for prior in names}
-    best = "tv" if coarse and errors[1] == 0.19 else best
+    best = "tv" if doubt and errors[1] == 0.19 else best
     assert [found[prior].prior for prior in names] == [best, "tv", "nonlocal"]
     assert found["auto"].choice.value == (best, 1.0)
     assert found["auto"].choice.errors == (errors[0], 1.0, errors[1], 1.0)

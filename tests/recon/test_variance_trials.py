@@ -11,8 +11,9 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
 from ctinr.recon import variance_trials
 from ctinr.recon.levels import Problem
+from ctinr.recon.run import Reconstruction
 from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import FLOOR, VarianceTrials, beyond_noise
+from ctinr.recon.variance_trials import FLOOR, VarianceTrials, beyond_noise, ended
 from phantoms import shepp_logan
 
 
@@ -88,21 +89,26 @@ def test_an_interrupt_leaves_the_best_that_was_done(ended_at, value):
     assert choice.interrupted and choice.value == value
 
 
-def ending(*, long, short=(1.0,)):
+@pytest.fixture
+def ending(monkeypatch):
     """Return what ends a trial whose squared error was 1, and what was made of its image."""
-    told = {"long": iter(long), "short": iter(short)}
 
-    class Ends(Told):
-        def _run(self, variance, start, ending):
-            return next(told[ending]) * torch.ones(3)
+    def found(*, long, short=(1.0,), stopped_by="iterations"):
+        told = {"long": iter(long), "short": iter(short)}
 
-    trials = Ends(away_from(1.0))
-    trials.images[1.0] = torch.ones(3)
-    name, image = trials.ended(1.0)
-    return name, float(image[0]), float(trials.images[1.0][0])
+        def pnp_run(task, variance, start, name):
+            image = next(told[name]) * torch.ones(3)
+            return Reconstruction(image, method="told", stopped_by=stopped_by)
+
+        monkeypatch.setattr(variance_trials, "pnp_run", pnp_run)
+        end = ended(Told(away_from(1.0))._task, 1.0, torch.ones(3))
+        assert end.interrupted == (stopped_by == "interrupted")
+        return end.name, float(end.ended[0]), float(end.image[0])
+
+    return found
 
 
-def test_the_ending_is_the_one_that_explains_the_withheld_views_better():
+def test_the_ending_is_the_one_that_explains_the_withheld_views_better(ending):
     assert ending(long=[0.99], short=[0.98]) == ("short", pytest.approx(0.98), 1.0)
     assert ending(long=[0.98], short=[0.99]) == ("long", pytest.approx(0.98), 1.0)
     assert ending(long=[1.2], short=[1.1]) == ("short", pytest.approx(1.1), 1.0)
@@ -113,15 +119,8 @@ def test_the_ending_is_the_one_that_explains_the_withheld_views_better():
     assert falling == ("long", 0.5**5, 0.5**4)
 
 
-def test_an_interrupt_of_the_ending_leaves_the_image():
-    class Ended(Told):
-        def _run(self, variance, start, ending):
-            raise KeyboardInterrupt
-
-    trials = Ended(away_from(1.0))
-    trials.images[1.0] = torch.ones(3)
-    name, image = trials.ended(1.0)
-    assert name == "short" and image is trials.images[1.0]
+def test_an_interrupt_of_the_ending_leaves_the_image(ending):
+    assert ending(long=[0.5], stopped_by="interrupted") == ("short", 1.0, 1.0)
 
 
 def test_where_there_is_noise_it_is_the_least_that_is_tried(monkeypatch):
