@@ -97,7 +97,7 @@ class Gaussian(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return exp(-(scale * x)^2)."""
-        return _without_traces(torch.exp(-(self.scale * x).square()))
+        return _without_traces(x.square().mul_(-(self.scale**2)).exp_())
 
     def extra_repr(self) -> str:
         """Return the parameter, for the printed network."""

@@ -40,8 +40,8 @@ def wavelet(
     dtype
         Format of the result: one that the kernel has; that of x if None.
     kernel
-        ``"numba"`` (CPU; float32, float64, bfloat16), ``"torch"`` (any), or ``"auto"``: the first
-        of them that can run where x is.
+        ``"numba"`` (CPU; float32, float64, bfloat16), ``"triton"`` (CUDA; float32, float16,
+        bfloat16), ``"torch"`` (any), or ``"auto"``: the first of them that can run where x is.
 
     Raises
     ------

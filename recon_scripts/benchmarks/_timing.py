@@ -8,10 +8,10 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,12 +19,14 @@ from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import processor
 from recon_scripts._terminal import show_rows
 
+Name = TypeVar("Name", bound=Hashable)
 
-def take_turns(contenders: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, float]:
+
+def take_turns(contenders: Mapping[Name, Callable[[], Any]], *, rounds: int) -> dict[Name, float]:
     """Return the median seconds of each contender, called once a round after one warm-up."""
     for call in contenders.values():
         call()
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[Name, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             begun = time.perf_counter()

@@ -1,5 +1,8 @@
 """Check and time the projector engines on a CUDA card, with those of ASTRA and torch-radon.
 
+The second table has the wavelet between two matrix products in bfloat16, forward and back, by every
+kernel that runs there.
+
 Each engine is held against the plain one in float64 and against its own transpose. ASTRA's `cuda`
 and `cuda3d` are the engine `astra_cuda`: tensors stay on the card, images of a batch are handled
 one by one. With --smoke and no card, the engines that run on the CPU are tried.
@@ -16,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ctinr.geometry import Grid
+from ctinr.networks.kernels.choice import KERNELS
 from ctinr.projectors import BACKENDS, Projector
 from recon_scripts.benchmarks import volumes
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
@@ -105,8 +109,36 @@ def tried(case: AnyCase, rounds: int) -> list[dict[str, Any]]:
     ]
 
 
+def activations(lines: int, width: int, rounds: int) -> list[dict[str, Any]]:
+    """Return the seconds of the wavelet with bias, of bfloat16, by every kernel that can run."""
+    short = torch.bfloat16
+    x, weight = (torch.randn(lines, width, device=DEVICE, dtype=short) for _ in range(2))
+    bias = torch.zeros(width, device=DEVICE)
+    device = torch.device(DEVICE)
+    engines = {row.name: row.load() for row in KERNELS if row.obstacle(device, short) is None}
+    given = {"bias": bias, "dtype": short}
+    calls = {name: lambda e=e: e.value(x, 3.0, **given) for name, e in engines.items()}
+    back = {name: lambda e=e: e.slope(weight, x, 3.0, **given) for name, e in engines.items()}
+    value, slope = (
+        take_turns({name: finished(call) for name, call in way.items()}, rounds=rounds)
+        for way in (calls, back)
+    )
+    traffic = 2 * x.numel() * x.element_size()
+    return [
+        {
+            "card": CARD,
+            "entries": f"{lines} x {width}",
+            "kernel": name,
+            "value s": value[name],
+            "slope s": slope[name],
+            "value GB a s": traffic / value[name] / 1e9,
+        }
+        for name in engines
+    ]
+
+
 def main() -> None:
-    """Try every engine that runs on the card on every case, and publish the table."""
+    """Try every engine that runs on the card on every case, and publish the tables."""
     options = parse(__doc__ or "")
     if DEVICE == "cpu" and not options.smoke:
         sys.exit(NO_CARD)
@@ -114,6 +146,8 @@ def main() -> None:
     for case in SMOKE if options.smoke else CASES:
         rows += tried(case, rounds=2 if options.smoke else 5)
     publish("CUDA: projectors, float32, median", rows, options.out)
+    lines, width, rounds = (64, 24, 2) if options.smoke else (1 << 18, 256, 20)
+    publish("CUDA wavelet: median", activations(lines, width, rounds), options.out)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def calls(beam: str, side: int, views: int) -> dict[str, Callable[[], Any]]:
 def measured(beam: str, sizes: list[tuple[int, int]], rounds: int) -> dict[str, list[float]]:
     """Return seconds of every (side, views), by direction; all take turns."""
     contenders = {(way, size): call for size in sizes for way, call in calls(beam, *size).items()}
-    seconds = take_turns(contenders, rounds=rounds)  # type: ignore[arg-type]
-    return {way: [seconds[way, size] for size in sizes] for way in ("forward", "adjoint")}  # type: ignore[index]
+    seconds = take_turns(contenders, rounds=rounds)
+    return {way: [seconds[way, size] for size in sizes] for way in ("forward", "adjoint")}
 
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:

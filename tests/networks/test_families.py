@@ -233,7 +233,7 @@ def test_a_foreign_module_has_no_hidden_matrices() -> None:
         (lambda: FourierFeatures(encoding="sine"), ValueError, "`encoding` must be one of 'posit"),
         (lambda: HashGrid(samples=8), ValueError, "`samples` must be at least 16; got 8"),
         (lambda: HashGrid().build(4), ValueError, "`axes` must be at most 3 for hashed grids; go"),
-        (lambda: BWReLU(kernel="triton"), ValueError, "`kernel` must be one of 'auto', 'numba'"),
+        (lambda: BWReLU(kernel="cuda"), ValueError, "`kernel` must be one of 'auto', 'numba'"),
         (lambda: Siren(width=0), ValueError, "`width` must be at least 1; got 0"),
         (lambda: Siren(depth=-1), ValueError, "`depth` must be at least 1; got -1"),
         (lambda: Siren(omega_first=0), ValueError, "`omega_first` must be above zero; got 0"),

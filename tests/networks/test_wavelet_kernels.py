@@ -167,7 +167,7 @@ def test_torch_kernel_on_a_gpu_equals_the_cpu(dtype: torch.dtype) -> None:
         ("cpu", torch.float64, "numba"),
         ("cpu", torch.bfloat16, "numba"),
         ("cpu", torch.float16, "torch"),
-        ("cuda", torch.float32, "torch"),
+        ("cuda", torch.float64, "torch"),
     ],
     ids=str,
 )
@@ -191,7 +191,7 @@ def test_a_named_kernel_never_falls_back() -> None:
     with pytest.raises(
         BackendUnavailable,
         match=r"(?s)`kernel` must be able to run on cuda in torch.float32; got 'numba'.*"
-        r"numba: runs on cpu, not on cuda\n  torch: can run",
+        r"numba: runs on cpu, not on cuda\n  triton: .*\n  torch: can run",
     ):
         choose_kernel("numba", device="cuda", dtypes=(torch.float32,))
     with pytest.raises(
@@ -202,7 +202,9 @@ def test_a_named_kernel_never_falls_back() -> None:
 
 def test_bad_arguments() -> None:
     x = torch.zeros(2)
-    with pytest.raises(ValueError, match=r"`kernel` must be one of 'auto', 'numba', 'torch'; got"):
+    with pytest.raises(
+        ValueError, match=r"`kernel` must be one of 'auto', 'numba', 'triton', 'torch'; got"
+    ):
         wavelet(x, 1.0, kernel="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"`scale` must be above zero; got 0.0"):
         wavelet(x, 0.0)

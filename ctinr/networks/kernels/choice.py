@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ctinr import checks
 
-KernelName = Literal["auto", "numba", "torch"]
+KernelName = Literal["auto", "numba", "triton", "torch"]
 
 
 class Engine(Protocol):
@@ -72,6 +72,13 @@ KERNELS = (
         requires="numba",
         devices=("cpu",),
         dtypes=(torch.float32, torch.float64, torch.bfloat16),
+    ),
+    Kernel(
+        name="triton",
+        module="ctinr.networks.kernels.wavelet_triton",
+        requires="triton",
+        devices=("cuda",),
+        dtypes=(torch.float32, torch.bfloat16, torch.float16),
     ),
     Kernel(
         name="torch",
