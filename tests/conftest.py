@@ -45,3 +45,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         count = sum(requires.reason(name) in text for text in reasons)
         if count:
             terminalreporter.write_line(f"skipped for want of {name}: {count}")
+
+
+@pytest.fixture
+def native_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let products in bfloat16 be taken on every machine: where they are emulated, slowly."""
+    monkeypatch.setattr("ctinr.recon.short_products.bf16_is_fast", lambda device: True)

@@ -10,32 +10,30 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
 from ctinr.recon.data_steps import Remembered
 from ctinr.recon.finish import Finish
-from ctinr.recon.fit import (
-    MUON_ADAM,
-    apply_precision,
-    fit_steps,
-    norm_record,
-    with_last_image,
-)
+from ctinr.recon.fit import MUON_ADAM, fit_steps, norm_record, with_last_image
 from ctinr.recon.judge import Judge
 from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.needs import points_at_once
+from ctinr.recon.optimizers import MuonAdam
 from ctinr.recon.problem import check_slice
 from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
+from ctinr.recon.rough import guessed_image
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, split_views
+from ctinr.recon.short_products import apply_precision, worth_trying
 from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.task import Task, physical
 from ctinr.recon.trials import Trial, best_trial
@@ -101,16 +99,15 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     family = family or DEFAULT_FAMILY
     keeper = Keeper(checkpoint, _settings(Problem(A, y), family, recipe, split, seed))
     network = family.build(2, generator=torch.Generator().manual_seed(seed)).to(y.device)
-    precision = apply_precision(network, recipe.precision)
-    sizes = A.domain.shape, y.shape
-    points = points_at_once(network, *sizes, memory_budget=memory_budget)
-    if members > 1:
-        # What follows is refused now, and not when the first fit is done.
-        points_at_once(network, *sizes, memory_budget=memory_budget, members=members)
+    apply_precision(network, recipe.precision)
+    fitting = partial(points_at_once, network, A.domain.shape, y.shape, memory_budget=memory_budget)
+    # What follows is refused now, and not when the first fit is done.
+    fitting(members=members)
     task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
+    precision = _settled(network, task, recipe, family)
     trial, keeper = _trial_of(task, recipe, keeper)
     used = recipe.decided(trial.prior, trial.weight(task), family)
-    result, finish = fit_network(network, task, used, trial, keeper=keeper, points=points)
+    result, finish = fit_network(network, task, used, trial, keeper=keeper, points=fitting())
     error = finish.error if math.isfinite(finish.error) else trial.choice.error
     record = {
         "choice": trial.choice.to_dict(),
@@ -174,6 +171,19 @@ def fit_network(
     first = trial.image if finish.start == "trial" else remembered.between(drawn)
     image = physical(finish.taken(whole.finishing(), drawn, first=first), task.scale)
     return replace(result, image=image, stopped_by=stopped_by), finish
+
+
+def _settled(network: CoordinateNetwork, task: Task, recipe: Recipe, family: Family) -> str:
+    """Set the format of products, which a warm start to a rough image tries; return its name."""
+    optimizer = recipe.optimizer or MuonAdam.of(family)
+
+    def first_steps(twin: nn.Module) -> Iterator[Step]:
+        rough = guessed_image(task.fitted.A, task.fitted.y, window="hann")
+        stage = warm_start(rough, recipe, task.fitted.A.domain)
+        return fit_steps(twin, (stage,), optimizer=optimizer)
+
+    tried = first_steps if worth_trying(recipe.warm) else None
+    return apply_precision(network, recipe.precision, tried)
 
 
 def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from ctinr import checks
 from ctinr.geometry import Grid
-from ctinr.networks import bf16_is_fast, has_variation_norm, set_product_dtype, variation_norm
+from ctinr.networks import has_variation_norm, variation_norm
 from ctinr.operators import Observation
 from ctinr.recon.checkpoints import (
     Course,
@@ -36,9 +36,9 @@ from ctinr.recon.needs import POINTS_AT_ONCE, points_at_once
 from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
 from ctinr.recon.penalties import Penalty
 from ctinr.recon.run import BECAME, Diverged, Observer, Reconstruction, Step, run
+from ctinr.recon.short_products import Precision, apply_precision, worth_trying
 from ctinr.recon.stages import Splitting, Stage, render_grid
 
-Precision = Literal["auto", "float32", "bfloat16"]
 MUON_ADAM = MuonAdam()
 
 
@@ -150,7 +150,8 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
         Added to the loss.
     precision : str
         Format of the matrix products: "float32", "bfloat16", or "auto" for bfloat16 where the
-        device multiplies it natively. Activations, sums and weights stay in float32.
+        device multiplies it natively and the first steps of a fit of fifty or more are as good
+        with it. Activations, sums and weights stay in float32.
     observers : sequence of Observer
         Each sees every step.
     checkpoint : Checkpoint, optional
@@ -173,16 +174,28 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     FloatingPointError
         If the first loss is not finite.
     ValueError
-        If the checkpoint is of other data, settings or layout of the network, or the memory is too
-        little; the message says how much is needed.
+        If bfloat16 is asked for where it would be emulated, the checkpoint is of other data,
+        settings or layout of the network, or the memory is too little; the message says how much
+        is needed.
     """
     several = (observations,) if isinstance(observations, Observation) else tuple(observations)
-    used = apply_precision(network, precision)
     largest = max((tuple(each.data.shape) for each in several), key=math.prod, default=())
-    points = points_at_once(network, grid.shape, largest, memory_budget=memory_budget)
-    stages = (Stage(grid, several, iterations, penalty, schedule, points),)
+    # As much memory as the format takes that is asked for; another one if its first steps fail.
+    apply_precision(network, precision)
+    fitting = partial(points_at_once, network, grid.shape, largest, memory_budget=memory_budget)
+    stage = Stage(grid, several, iterations, penalty, schedule, fitting())
+    keeper = Keeper(checkpoint, _settings(network, stage, optimizer, precision))
+
+    def first_steps(twin: nn.Module) -> Iterator[Step]:
+        return fit_steps(twin, (stage,), optimizer=optimizer)
+
+    tried = first_steps if worth_trying(iterations) else None
+    used = keeper.found.get("precision") or apply_precision(network, precision, tried)
+    apply_precision(network, used)
+    points = fitting()
+    keeper.add(precision=lambda: used)
     last_good = LastGood(network)
-    keeper = Keeper(checkpoint, _settings(network, stages[0], optimizer, used))
+    stages = (replace(stage, points_at_once=points),)
     steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     own = {"method": "fit", "parameters": parameters, "earlier": keeper.losses}
@@ -219,15 +232,6 @@ def norm_record(network: nn.Module) -> dict[str, float | list[float]]:
     if not has_variation_norm(network):
         return {}
     return {"variation_norm": variation_norm(network).detach().tolist()}
-
-
-def apply_precision(network: nn.Module, precision: Precision) -> str:
-    """Set the format of the network's matrix products and return its name."""
-    checks.one_of(precision, "precision", ("auto", "float32", "bfloat16"))
-    device = next(network.parameters()).device
-    short = precision == "bfloat16" or (precision == "auto" and bf16_is_fast(device))
-    set_product_dtype(network, torch.bfloat16 if short else None)
-    return "bfloat16" if short else "float32"
 
 
 def _settings(

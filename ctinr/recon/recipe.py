@@ -12,9 +12,9 @@ from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.networks import Family
 from ctinr.operators import Identity, Observation
-from ctinr.recon.fit import Precision
 from ctinr.recon.levels import averaged_cells
 from ctinr.recon.optimizers import MuonAdam, Optimizers, cosine
+from ctinr.recon.short_products import Precision
 from ctinr.recon.stages import Enough, Splitting, Stage
 
 # What is held for likely beside the data: few edges, or patches that come again.

@@ -17,8 +17,9 @@ from ctinr.geometry import Detector, Grid, ParallelBeam
 from ctinr.networks import BWReLU, CoordinateNetwork
 from ctinr.operators import Observation, RampFilter
 from ctinr.projectors import Projector
-from ctinr.recon.fit import apply_precision, fit_steps
+from ctinr.recon.fit import fit_steps
 from ctinr.recon.optimizers import AdamOnly
+from ctinr.recon.short_products import apply_precision
 from ctinr.recon.stages import Stage
 from recon_scripts.benchmarks._timing import parse, publish, take_turns
 

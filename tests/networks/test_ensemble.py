@@ -58,6 +58,7 @@ def test_members_may_differ_in_scale() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [MuonAdam(), AdamOnly()])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.usefixtures("native_bfloat16")
 def test_a_fit_of_all_is_the_fit_of_each(optimizer, precision) -> None:
     grid = Grid((8, 9))
     truths = torch.rand(2, 8, 9, generator=seeded(5))

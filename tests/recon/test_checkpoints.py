@@ -161,6 +161,7 @@ def test_trials_that_are_ended_are_not_kept():
     assert result.stopped_by == "interrupted" and store.saved == 0
 
 
+@pytest.mark.usefixtures("native_bfloat16")
 def test_a_state_of_another_fit_is_refused():
     A, y = scan()
     store, given = Memory(), {"family": FAMILY, "recipe": TINY}

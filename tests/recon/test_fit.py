@@ -9,9 +9,10 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Siren
 from ctinr.operators import BlockAverage, Identity, Observation, Select
 from ctinr.projectors import Projector
-from ctinr.recon.fit import apply_precision, fit, fit_steps
+from ctinr.recon.fit import fit, fit_steps
 from ctinr.recon.optimizers import AdamOnly, MuonAdam, constant, cosine
 from ctinr.recon.penalties import TotalVariation
+from ctinr.recon.short_products import apply_precision
 from ctinr.recon.stages import Splitting, Stage, render, render_grid
 
 GRID = Grid((12, 16))
@@ -135,6 +136,7 @@ def test_many_points_are_taken_in_parts_that_change_neither_values_nor_gradients
     assert few_kept < 0.1 * all_kept
 
 
+@pytest.mark.usefixtures("native_bfloat16")
 def test_precision_is_recorded_and_bfloat16_differs_a_little():
     truth = Observation(Identity(GRID), smooth_image())
     exact = fit(network(), truth, grid=GRID, iterations=2, precision="float32")
