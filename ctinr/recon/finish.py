@@ -5,7 +5,8 @@ details to the last, they are lost in it, and the image of one more data step is
 starts near the network's image or, where edges are so sharp that few views do not find them again,
 from the image that the network began with. Views that no step has seen tell all this: the fit that
 is blind to them takes the steps first. A gain counts if it is clear or large: a few views scatter
-much where one of them looks along an edge.
+much where one of them looks along an edge. Where they cannot tell a network's image from that of
+plug-and-play, a whole run to its end, they should not decide by chance, and it is the latter.
 """
 
 from __future__ import annotations
@@ -91,23 +92,35 @@ class Finish:
             return False
         squares = self.squares(image)
         while self.count < self.most:
-            further, from_trial = self._further(image)
+            further = self._further(image)
             new = self.squares(further)
-            if not clear_gain(squares - new) and new.sum() >= MUCH_LESS * squares.sum():
+            if not self._is_taken(squares, new):
                 break
-            self.from_trial |= from_trial
             image, squares, self.count = further, new, self.count + 1
             self.remembered.image = image
+        self.from_trial = self.from_trial and self.count > 0
         self.error = self.measure(image)
         return False
 
-    def _further(self, image: Tensor) -> tuple[Tensor, bool]:
-        """Return the image of one more step, the first from the better of the two starts."""
+    def _further(self, image: Tensor) -> Tensor:
+        """Return the image of one more step; the first may be the trial's."""
         if self.count:
-            return self.step(image), False
+            return self.step(image)
         near, other = self.step(self.remembered.between(image)), self.trial.ended
-        from_trial = self.measure(other) < self.measure(near)
-        return (other if from_trial else near), from_trial
+        gains = self.squares(other) - self.squares(near)
+        self.from_trial = not clear_gain(gains) if self._is_whole else bool(gains.sum() < 0)
+        return other if self.from_trial else near
+
+    def _is_taken(self, squares: Tensor, new: Tensor) -> bool:
+        """Return whether a step from some squared errors to others is to be taken."""
+        if self._is_whole and self.from_trial and not self.count:
+            return not clear_gain(new - squares)
+        return clear_gain(squares - new) or bool(new.sum() < MUCH_LESS * squares.sum())
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the trial's image is that of a whole run with a prior that a network lacks."""
+        return self.trial.prior == "nonlocal"
 
     def taken(self, step: Callable[[Tensor], Tensor], image: Tensor, *, first: Tensor) -> Tensor:
         """Return the image after the steps that follow the network, here of other data.

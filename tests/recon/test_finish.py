@@ -41,7 +41,7 @@ class Near(Remembered):
         return image
 
 
-def deciding(squares, most=5, *, trial=99):
+def deciding(squares, most=5, *, trial=99, prior="tv"):
     """A finish whose images are numbers, counted up by its steps, with these squared errors.
 
     A trial is the number that it is to be after its last steps.
@@ -50,7 +50,7 @@ def deciding(squares, most=5, *, trial=99):
     told += [torch.full_like(told[0], 9e9)] * (100 - len(told)) if told else []
     choice = Choice(1.0, (1.0,), (0.1,), "rule")
     image = torch.tensor(trial)
-    began = Trial.of("tv", choice, image - 50, ended=image)
+    began = replace(Trial.of(prior, choice, image - 50), ended=image)
     remembered = Near(torch.tensor(0))
     measured = (lambda n: told[int(n)], lambda n: float(told[int(n)].sum()))
     return Finish(lambda n: n + 1, remembered, began, *measured, most)
@@ -119,12 +119,31 @@ def test_the_first_step_starts_where_it_is_better():
     assert near.start == "network"
 
 
+@pytest.mark.parametrize(
+    "network, near, trial, expected",
+    [
+        # What the views cannot tell apart from the image of plug-and-play is not chosen by chance.
+        ([4.0, 2.2, 4.1], [3.9, 2.3, 4.1], [4.2, 2.1, 4.3], (1, "trial")),
+        ([4.0, 4.2, 4.1], [4.1, 4.3, 4.2], [5.0, 5.2, 5.1], (0, None)),
+        ([4.0, 4.2, 4.1], [3.0, 3.2, 3.1], [5.0, 5.2, 5.1], (1, "network")),
+        ([4.0, 4.2, 4.1], [5.0, 5.2, 5.1], [3.0, 3.2, 3.1], (1, "trial")),
+        ([3.0, 3.2, 3.1], [4.0, 4.2, 4.1], [4.0, 4.2, 4.1], (0, None)),
+        ([4.0], [3.9], [4.1], (1, "trial")),
+    ],
+)
+def test_beside_plug_and_play_the_network_has_to_be_clearly_better(network, near, trial, expected):
+    worst = [[9.0] * len(network)] * 5
+    finish = deciding([network, near, *worst, trial, worst[0]], trial=7, prior="nonlocal")
+    finish.sees(torch.tensor(0))
+    assert (finish.count, finish.start) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", ["network", "trial"])
 def test_the_image_is_the_one_after_these_steps(scan, monkeypatch, start):
     A, y = scan
     if start == "network":
-        monkeypatch.setattr(Finish, "_further", lambda own, image: (own.step(image), False))
+        monkeypatch.setattr(Finish, "_further", lambda own, image: own.step(image))
     # They begin at the network's image then, and not between it and their last target.
     monkeypatch.setattr(data_steps, "KEPT", 0.0)
     field = fitted_field(A, y, family=FAMILY, recipe=TINY)
