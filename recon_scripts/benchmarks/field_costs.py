@@ -111,8 +111,11 @@ def main() -> None:
     if not options.memory:
         rows = growth(sides, widths, rounds=2 if options.smoke else ROUNDS)
         publish(f"Growth of a step: {VIEWS} views", rows, options.out)
-    rows = [memory(scan) for scan in (SMOKE_SCANS if options.smoke else SCANS)]
-    publish("Memory of inr", rows, options.out)
+    rows = []
+    for scan in SMOKE_SCANS if options.smoke else SCANS:
+        # Published after each: the last ones take minutes.
+        rows.append(memory(scan))
+        publish("Memory of inr", rows, options.out)
 
 
 if __name__ == "__main__":
