@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +33,7 @@ from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.rough import guessed_image
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, split_views
-from ctinr.recon.short_products import apply_precision, worth_trying
+from ctinr.recon.short_products import apply_precision
 from ctinr.recon.stages import Splitting, Stage
 from ctinr.recon.task import Task, physical
 from ctinr.recon.trials import Trial, best_trial
@@ -177,13 +177,16 @@ def _settled(network: CoordinateNetwork, task: Task, recipe: Recipe, family: Fam
     """Set the format of products, which a warm start to a rough image tries; return its name."""
     optimizer = recipe.optimizer or MuonAdam.of(family)
 
-    def first_steps(twin: nn.Module) -> Iterator[Step]:
+    # Made once, and only where the steps are tried.
+    @cache
+    def stage() -> Stage:
         rough = guessed_image(task.fitted.A, task.fitted.y, window="hann")
-        stage = warm_start(rough, recipe, task.fitted.A.domain)
-        return fit_steps(twin, (stage,), optimizer=optimizer)
+        return warm_start(rough, recipe, task.fitted.A.domain)
 
-    tried = first_steps if worth_trying(recipe.warm) else None
-    return apply_precision(network, recipe.precision, tried)
+    def first_steps(twin: nn.Module) -> Iterator[Step]:
+        return fit_steps(twin, (stage(),), optimizer=optimizer)
+
+    return apply_precision(network, recipe.precision, first_steps, iterations=recipe.warm)
 
 
 def _trial_of(task: Task, recipe: Recipe, keeper: Keeper) -> tuple[Trial, Keeper]:

@@ -36,7 +36,7 @@ from ctinr.recon.needs import POINTS_AT_ONCE, points_at_once
 from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
 from ctinr.recon.penalties import Penalty
 from ctinr.recon.run import BECAME, Diverged, Observer, Reconstruction, Step, run
-from ctinr.recon.short_products import Precision, apply_precision, worth_trying
+from ctinr.recon.short_products import Precision, apply_precision
 from ctinr.recon.stages import Splitting, Stage, render_grid
 
 MUON_ADAM = MuonAdam()
@@ -189,9 +189,8 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     def first_steps(twin: nn.Module) -> Iterator[Step]:
         return fit_steps(twin, (stage,), optimizer=optimizer)
 
-    tried = first_steps if worth_trying(iterations) else None
-    used = keeper.found.get("precision") or apply_precision(network, precision, tried)
-    apply_precision(network, used)
+    asked = keeper.found.get("precision", precision)
+    used = apply_precision(network, asked, first_steps, iterations=iterations)
     points = fitting()
     keeper.add(precision=lambda: used)
     last_good = LastGood(network)

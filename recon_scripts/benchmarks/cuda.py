@@ -1,11 +1,11 @@
 """Check and time the projector engines on a CUDA card, with those of ASTRA and torch-radon.
 
-The second table has the wavelet between two matrix products in bfloat16, forward and back, by every
-kernel that runs there.
-
 Each engine is held against the plain one in float64 and against its own transpose. ASTRA's `cuda`
 and `cuda3d` are the engine `astra_cuda`: tensors stay on the card, images of a batch are handled
 one by one. With --smoke and no card, the engines that run on the CPU are tried.
+
+The second table has the wavelet between two matrix products in bfloat16, forward and back, by every
+kernel that runs there.
 """
 
 from __future__ import annotations

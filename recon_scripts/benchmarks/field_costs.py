@@ -31,7 +31,7 @@ VIEWS, ROUNDS = 100, 3
 SIDES, WIDTHS = (128, 181, 256, 362, 512), (128, 192, 256, 384, 512)
 SMOKE_SIDES, SMOKE_WIDTHS = (16, 24, 32), (16, 32, 48)
 FEW_ROUNDS = Recipe(rounds=2, refit=1, steps=3, finish=1)
-GB = 1e9
+GB = 10**9
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Scan:
 
     shape: tuple[int, int]
     views: int
-    budget: float | None = None
+    budget: int | None = None
 
 
 SCANS = (
     Scan((326, 435), 100),
-    Scan((326, 435), 100, 0.6 * GB),
+    Scan((326, 435), 100, 6 * GB // 10),
     Scan((1024, 1024), 200),
     Scan((1024, 1024), 200, 3 * GB),
 )
@@ -90,9 +90,8 @@ def memory(scan: Scan) -> dict[str, Any]:
     A = Projector(ParallelBeam(equal_angles(scan.views), detector), grid)
     y = A(torch.as_tensor(forbild_thorax().raster(scan.shape, spacing, supersampling=2)).float())
     y = y + 0.01 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
-    budget = None if scan.budget is None else int(scan.budget)
     with measured_cost() as cost:
-        inr(A, y, recipe=FEW_ROUNDS, memory_budget=budget)
+        inr(A, y, recipe=FEW_ROUNDS, memory_budget=scan.budget)
     return {
         "cells": f"{scan.shape[0]} x {scan.shape[1]}",
         "views": scan.views,

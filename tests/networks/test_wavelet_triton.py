@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,11 +12,11 @@ from ctinr.checks import BackendUnavailable
 from ctinr.networks import choose_kernel, wavelet
 from ctinr.networks.bspline import Activation
 from ctinr.networks.kernels import wavelet_torch
+from tests.compiled import printed_while_compiling
 from tests.networks import reference
 from tests.requires import requires
 
 pytestmark = requires("triton")
-ROOT = Path(__file__).parents[2]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SCALE = 3.7
 # The argument 3 is rounded to eps, and the steepest slope is 8/3.
@@ -160,13 +156,5 @@ for kernel in (wavelet_triton._value, wavelet_triton._slope):
 @pytest.mark.slow
 def test_it_compiles_for_a_card_without_one(tmp_path):
     """The interpreter takes more than the compiler does. Neither float64 nor a division is used."""
-    compiling = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
-    ran = subprocess.run(
-        [sys.executable, "-c", COMPILE],
-        env=compiling,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stdout.splitlines() == ["1 False False"] * 6, ran.stdout + ran.stderr[-2000:]
+    lines, errors = printed_while_compiling(COMPILE, tmp_path)
+    assert lines == ["1 False False"] * 6, errors

@@ -8,10 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -34,12 +30,12 @@ from ctinr.projectors.registry import HALF_PRECISION
 from ctinr.projectors.stack import Stack
 from ctinr.recon.cgls import cgls
 from tests.catalogue import SCANS
+from tests.compiled import printed_while_compiling
 from tests.requires import requires
 from tests.single import keeps_the_laws
 from tests.vectors import hill, inner, noise
 
 pytestmark = requires("triton")
-ROOT = Path(__file__).parents[2]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BACKEND = next(backend for backend in BACKENDS if backend.name == "triton")
 RELATIVE = 5e-7
@@ -318,16 +314,8 @@ for storage, whole in (("*fp32", "i32"), ("*fp16", "i32"), ("*bf16", "constexpr"
 @pytest.mark.slow
 def test_kernels_compile_for_a_card_without_one(tmp_path):
     """The interpreter takes more than the compiler does. Neither atomics nor float64 are used."""
-    compiling = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
-    ran = subprocess.run(
-        [sys.executable, "-c", COMPILE],
-        env=compiling,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stdout.splitlines() == ["1 False False"] * 15, ran.stderr[-2000:]
+    lines, errors = printed_while_compiling(COMPILE, tmp_path)
+    assert lines == ["1 False False"] * 15, errors
 
 
 def test_it_is_for_cuda_in_single_precision_and_comes_before_the_plain_one():
