@@ -7,7 +7,7 @@ or patches that come again (`pnp`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ctinr.recon.levels import Problem
 from ctinr.recon.plug_and_play import SOUGHT_AGAIN, falling, pnp_steps
-from ctinr.recon.run import last_step
+from ctinr.recon.run import Step, last_step
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.tv import tv_steps
 
@@ -59,12 +59,20 @@ class VariationStep:
         if self.norm is None:
             object.__setattr__(self, "norm", data_norm(self.problem.A, self.problem.y))
 
+    @property
+    def iterations(self) -> int:
+        """How many iterations it takes."""
+        return VARIATION_ITERATIONS
+
+    def steps(self, image: Tensor) -> Iterator[Step]:
+        """Return its iterations from an image; the last one has the better image."""
+        given = {"weight": self.weight, "initial": image.clamp(min=0), "norm": self.norm}
+        return islice(tv_steps(self.problem.A, self.problem.y, **given), self.iterations)
+
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Tensor:
         """Return the better image."""
-        given = {"weight": self.weight, "initial": image.clamp(min=0), "norm": self.norm}
-        steps = tv_steps(self.problem.A, self.problem.y, **given)
-        return last_step(islice(steps, VARIATION_ITERATIONS)).image
+        return last_step(self.steps(image)).image
 
     def finishing(self) -> VariationStep:
         """Return the step that follows the network: the same."""
@@ -96,11 +104,20 @@ class NonlocalStep:
     ending: EndingName
     deviations: Sequence[float] = NONLOCAL_DEVIATIONS
 
+    @property
+    def iterations(self) -> int:
+        """How many iterations it takes."""
+        return len(self.deviations)
+
+    def steps(self, image: Tensor) -> Iterator[Step]:
+        """Return its iterations from an image; the last one has the better image."""
+        given = {"variance": self.variance, "deviations": self.deviations, "initial": image}
+        return pnp_steps(self.problem.A, self.problem.y, **given)
+
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Tensor:
         """Return the better image."""
-        given = {"variance": self.variance, "deviations": self.deviations, "initial": image}
-        return last_step(pnp_steps(self.problem.A, self.problem.y, **given)).image
+        return last_step(self.steps(image)).image
 
     def finishing(self) -> NonlocalStep:
         """Return the step that follows the network."""

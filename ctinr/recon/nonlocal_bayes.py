@@ -28,6 +28,8 @@ OFFSETS = tuple(product(range(-REACH, REACH + 1), repeat=2))
 # Half of what varies so many times as much as the noise is kept: groups are small, and what varies
 # in them by chance reaches (1 + (cells / patches)^½)² = 3 times the variance of noise.
 DOUBTFUL = 2.5
+# Which part of what varies in a group single precision does not tell from zero, with some to spare.
+ROUNDING = 1e-6
 # Values of patches that are held at once.
 VALUES_AT_ONCE = 1 << 23
 # What stands for cells outside of the image: nothing looks like it, and its square is finite.
@@ -162,6 +164,9 @@ def _kept(members: Tensor, variance: float) -> Tensor:
     """
     covariance = members.transpose(1, 2) @ members / (members.shape[1] - 1)
     same = torch.eye(members.shape[2], dtype=members.dtype, device=members.device)
-    factor = torch.linalg.cholesky(covariance + DOUBTFUL * variance * same)
+    # So little noise that a factor would be lost in rounding is none.
+    least = ROUNDING * covariance.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]
+    noise = max(DOUBTFUL * variance, torch.finfo(least.dtype).tiny)
+    factor = torch.linalg.cholesky(covariance + least.clamp(min=noise) * same)
     wiener = torch.cholesky_solve(covariance, factor)
     return wiener @ wiener @ (3 * same - 2 * wiener)

@@ -18,9 +18,9 @@ from ctinr.recon.problem import of_views
 from ctinr.recon.views import distinct_directions
 
 WITHHELD_RULE = "least relative error on the withheld views"
-# What shall not be an accident must gain so many standard errors of the mean gain of a view: no
-# more than one in forty is as large by chance.
-CLEAR = 2.0
+# How often a gain that is none may be taken for a clear one: few views scatter, and the fewer there
+# are, the more standard errors they must gain.
+BY_CHANCE = 1 / 40
 
 
 @dataclass(frozen=True)
@@ -264,9 +264,18 @@ def least(
 def clear_gain(gains: Tensor) -> bool:
     """Return whether gains of squared error, (view,), are no accident; a single view cannot tell.
 
-    They are if their mean is more than `CLEAR` standard errors.
+    By Student's one-sided t-test: gains that are normal and zero in the mean pass it at a rate of
+    `BY_CHANCE`.
+
+    References
+    ----------
+    Student 1908, doi:10.1093/biomet/6.1.1.
     """
-    return len(gains) > 1 and standard_errors(gains) > CLEAR
+    from scipy.special import stdtrit
+
+    if len(gains) < 2:
+        return False
+    return standard_errors(gains) > stdtrit(len(gains) - 1, 1 - BY_CHANCE)
 
 
 def standard_errors(gains: Tensor) -> float:

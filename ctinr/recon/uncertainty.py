@@ -8,7 +8,7 @@ their layers are multiplied, their images projected and their variation weighed 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -114,25 +114,15 @@ def with_interval(
         return result
     A, image = task.whole.A, result.image / task.scale
     projection = A(image)
-    residual = task.whole.y - projection
-    data = resampled(projection, residual, members, seed=seed)
-    ensemble = Ensemble([field.network] * members)
-    shapes = A.domain.shape, task.whole.y.shape
-    points = points_at_once(
-        field.network, *shapes, memory_budget=field.memory_budget, members=members
-    )
+    data = resampled(projection, task.whole.y - projection, members, seed=seed)
     step = replace(field.trial.whole_step(task), problem=Problem(A, data))
-    stage = replace(refit_rounds(field.recipe, A.domain, step), points_at_once=points)
-    steps = _means(
-        fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM), task.scale
-    )
-    ended = _ended(steps, stage.iterations, observers)
+    watchers = [_OfMeans(observer, task.scale) for observer in observers]
+    ended, images = _members(field, step, members, watchers)
     interval: Interval | None = None
-    found = {"members": members, "level": level, "stopped_by": ended}
-    if ended == "iterations":
-        images = render_grid(ensemble, A.domain, points_at_once=points)
-        errors = task.scale * (_ended_members(field, step, images) - image)
+    if images is not None:
+        errors = task.scale * (images.clamp(min=0) - image)
         interval = interval_of(result.image, errors, level=level)
+    found = {"members": members, "level": level, "stopped_by": ended}
     return replace(
         result,
         interval=interval,
@@ -142,26 +132,62 @@ def with_interval(
     )
 
 
-def _ended_members(field: Field, step: DataStep, images: Tensor) -> Tensor:
-    """Return the members' images after the steps that follow the network, each on its data."""
-    first = images
-    if field.finish.start == "trial":
-        # It knows nothing of these data yet; steps that only touch up would leave all alike.
-        first = step.anew()(field.trial.image.expand_as(images))
-    return field.finish.taken(step.finishing(), images, first=first).clamp(min=0)
+def _members(
+    field: Field, step: DataStep, members: int, observers: Sequence[Observer]
+) -> tuple[str, Tensor | None]:
+    """Return why the ensemble ended, and the images of its members if it was not early.
 
-
-def _ended(steps: Iterator[Step], iterations: int, observers: Sequence[Observer]) -> str:
-    """Take all steps, and say why that ended."""
+    `step` is the data step of their data. An image that owes nothing to the network has members
+    that do not either.
+    """
     try:
-        return run(steps, iterations, observers).stopped_by
+        if field.finish.start == "trial":
+            ended, images = _from_trial(field, step.anew(), members, observers)
+        else:
+            ended, images = _from_networks(field, step, members, observers)
+        if ended != "iterations":
+            return ended, None
+        return ended, field.finish.taken(step.finishing(), images, first=images)
     except KeyboardInterrupt:
-        return "interrupted"
+        return "interrupted", None
     except FloatingPointError as error:
-        return str(error)
+        return str(error), None
 
 
-def _means(steps: Iterator[Step], scale: float) -> Iterator[Step]:
-    """Show the mean image of the members, 1/mm."""
-    for step in steps:
-        yield replace(step, image=physical(step.image.mean(0), scale))
+def _from_trial(
+    field: Field, step: DataStep, members: int, observers: Sequence[Observer]
+) -> tuple[str, Tensor]:
+    """Go to what other data make of the trial's image, which knows nothing of them yet.
+
+    The last steps, which only touch up, would leave all alike.
+    """
+    start = field.trial.image.expand(members, *field.trial.image.shape)
+    done = run(step.steps(start), step.iterations, observers)
+    return done.stopped_by, done.image
+
+
+def _from_networks(
+    field: Field, step: DataStep, members: int, observers: Sequence[Observer]
+) -> tuple[str, Tensor]:
+    """Go on with copies of the network, by rounds of the refit."""
+    grid, data = field.task.whole.A.domain, field.task.whole.y
+    room = {"memory_budget": field.memory_budget, "members": members}
+    points = points_at_once(field.network, grid.shape, data.shape, **room)
+    ensemble = Ensemble([field.network] * members)
+    stage = replace(refit_rounds(field.recipe, grid, step), points_at_once=points)
+    steps = fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM)
+    done = run(steps, stage.iterations, observers)
+    return done.stopped_by, render_grid(ensemble, grid, points_at_once=points)
+
+
+class _OfMeans:
+    """An observer in place of another one, which is shown the mean image of the members, 1/mm."""
+
+    def __init__(self, observer: Observer, scale: float) -> None:
+        self._observer, self._scale = observer, scale
+        self.begin, self.end = observer.begin, observer.end
+
+    def observe(self, step: Step) -> str | None:
+        """Pass the mean on."""
+        image = physical(step.image.mean(0), self._scale)
+        return self._observer.observe(replace(step, image=image))

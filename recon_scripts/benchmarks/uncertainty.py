@@ -2,7 +2,8 @@
 
 The time of one is that of `inr` in the very run: its trials and its fit, before the ensemble goes
 on from there. Each scan is a row of uncertainty.csv in --out, written as soon as it is there: a run
-that was ended goes on where it was. The figure has the calibration of each scan.
+that was ended goes on where it was. The figure has the calibration of each scan. Air is easily
+covered, where object and image are zero: the cells of the object are counted by themselves, too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ OBJECTS = ("forbild-head", "forbild-thorax", "random-ellipses")
 PHOTONS, MEMBERS = 1e5, 8
 KEYS = (*SCAN_KEYS, "members")
 COVERED = tuple(f"covered at {level:g}" for level in LEVELS)
-VALUES = ("psnr", "seconds of one", "seconds of all", "times", *COVERED)
+# The part of the cells that are not air whose truth lies between the ends.
+OF_OBJECT = "object covered"
+VALUES = ("psnr", "seconds of one", "seconds of all", "times", OF_OBJECT, *COVERED)
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
@@ -64,8 +67,10 @@ def measured(cell: Cell, members: int, *, smoke: bool) -> dict[str, Any]:
         raise KeyboardInterrupt
     one, every = field.result.seconds, result.seconds
     found = calibration(result.interval, result.image, as_array(truth))
+    lower, upper = result.interval.lower, result.interval.upper
+    inside = float(((lower <= truth) & (truth <= upper))[truth > 0].float().mean())
     level = psnr(result.image, truth.to(result.image), data_range=float(truth.max() - truth.min()))
-    values = (level, one, every, every / one, *(part for _, part in found))
+    values = (level, one, every, every / one, inside, *(part for _, part in found))
     named = {name: f"{value:.4g}" for name, value in zip(VALUES, values, strict=True)}
     return {**_key(cell, members), **named}
 
@@ -90,7 +95,7 @@ def _key(cell: Cell, members: int) -> dict[str, Any]:
 
 
 def _shown(row: Mapping[str, str]) -> dict[str, str]:
-    kept = (*KEYS, "psnr", "seconds of one", "times", f"covered at {LEVEL:g}")
+    kept = (*KEYS, "psnr", "seconds of one", "times", f"covered at {LEVEL:g}", OF_OBJECT)
     return {name: row[name] for name in kept}
 
 

@@ -16,7 +16,7 @@ from ctinr.recon.field import fitted_field
 from ctinr.recon.finish import Finish
 from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
-from ctinr.recon.selection import Choice, standard_errors
+from ctinr.recon.selection import Choice, clear_gain, standard_errors
 from ctinr.recon.stages import render_grid
 from ctinr.recon.trials import Trial
 from phantoms import disk
@@ -73,6 +73,17 @@ def test_gains_are_measured_by_their_scatter():
     assert standard_errors(torch.tensor([0.5, 0.5])) == float("inf")
     assert standard_errors(torch.tensor([-0.5])) == -float("inf")
     assert standard_errors(torch.zeros(4)) == 0.0
+
+
+@pytest.mark.parametrize("views, quantile", [(2, 12.706), (3, 4.3027), (6, 2.5706), (30, 2.0452)])
+def test_a_clear_gain_is_as_rare_by_chance_whatever_the_number_of_views(views, quantile):
+    # One half of a table of Student's t at 5 %, two-sided.
+    spread = torch.linspace(-1, 1, views, dtype=torch.float64)
+    error = float(spread.std()) / views**0.5
+    assert clear_gain(spread + 1.001 * quantile * error)
+    assert not clear_gain(spread + 0.999 * quantile * error)
+    assert not clear_gain(spread - 1.001 * quantile * error)
+    assert not clear_gain(torch.tensor([5.0]))
 
 
 def test_steps_are_taken_as_long_as_each_gains_clearly():

@@ -46,6 +46,15 @@ def test_an_image_without_noise_hardly_changes():
     assert float((nonlocal_bayes(image, 1e-3) - image).abs().max()) < 1e-3
 
 
+@pytest.mark.parametrize("deviation", [1e-5, 1e-12, 1e-30])
+def test_of_noise_beneath_rounding_nothing_is_taken(deviation):
+    # Groups of few shapes have matrices that no factorisation in single precision survives.
+    edges = torch.as_tensor(disk(20.0, 1.0).raster((64, 64), (1.0, 1.0))).float()
+    for image in (stripes(), edges, 1e6 * stripes(), torch.ones(20, 20), 0.01 * noise((40, 40))):
+        better = nonlocal_bayes(image, deviation)
+        assert float((better - image).abs().max()) <= 1e-3 * float(image.abs().max())
+
+
 def own_places(height, width):
     """The patches of which the like is sought, in an image whose patches end where it ends."""
     rows, columns = (
