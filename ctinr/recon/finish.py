@@ -19,7 +19,7 @@ from typing import Any
 from torch import Tensor
 
 from ctinr.recon.data_steps import Remembered
-from ctinr.recon.selection import clear_gain
+from ctinr.recon.gains import clear_gain
 from ctinr.recon.trials import Trial
 
 # What is left of the squared errors after a step whose gain need not be alike in every view.

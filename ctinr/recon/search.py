@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ctinr.operators import Gradient, LinearOperator
 from ctinr.operators.filters import WINDOWS
+from ctinr.recon.gains import standard_errors
 from ctinr.recon.problem import grid_of
 from ctinr.recon.rough import guessed_image
 from ctinr.recon.run import Observer, Reconstruction, run
 from ctinr.recon.saddle import data_norm
-from ctinr.recon.selection import Choice, least, standard_errors
+from ctinr.recon.selection import Choice, least
 from ctinr.recon.tv import tv_steps
 
 CUTOFFS = (1.0, 0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1)

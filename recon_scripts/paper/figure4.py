@@ -55,7 +55,7 @@ DEPTH, SCALE, VIEWS, SIZE = 3, 3.0, 100, 256
 # Adam moves all weights alike, and with equal scales the output layer runs ahead.
 GROWTH = 3.0
 # The numbers of steps and of neurons.
-SIZES = {"standard": (200, 128), "paper": (10_000, 300)}
+SIZES = {"standard": (150, 128), "paper": (10_000, 300)}
 # Learning rates that are tried first, times that of the family, and how often further ones are.
 FACTORS = (1 / 3, 1.0, 3.0)
 WIDENINGS = 2
@@ -168,7 +168,7 @@ def main() -> None:
     add_picture(parser)
     add_protocol(parser)
     parser.add_argument("--views", type=int, default=VIEWS, help="number of views")
-    parser.add_argument("--steps", type=int, help="optimiser steps (200; of the paper 10,000)")
+    parser.add_argument("--steps", type=int, help="optimiser steps (150; of the paper 10,000)")
     parser.add_argument("--width", type=int, help="neurons a layer (128; of the paper 300)")
     parser.add_argument("--only", nargs="+", help="some of the families (default: all)")
     options = parser.parse_args()

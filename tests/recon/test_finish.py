@@ -16,7 +16,7 @@ from ctinr.recon.field import fitted_field
 from ctinr.recon.finish import Finish
 from ctinr.recon.inr import inr
 from ctinr.recon.recipe import Recipe
-from ctinr.recon.selection import Choice, clear_gain, standard_errors
+from ctinr.recon.selection import Choice
 from ctinr.recon.stages import render_grid
 from ctinr.recon.trials import Trial
 from phantoms import disk
@@ -64,26 +64,6 @@ def decided(squares, most=5):
     assert finish.remembered.image == finish.count
     assert finish.start == ("network" if finish.count else None)
     return finish.count
-
-
-def test_gains_are_measured_by_their_scatter():
-    gains = torch.tensor([1.0, 2.0, 3.0])
-    assert standard_errors(gains) == pytest.approx(2.0 * 3**0.5)
-    assert standard_errors(-gains) == -standard_errors(gains)
-    assert standard_errors(torch.tensor([0.5, 0.5])) == float("inf")
-    assert standard_errors(torch.tensor([-0.5])) == -float("inf")
-    assert standard_errors(torch.zeros(4)) == 0.0
-
-
-@pytest.mark.parametrize("views, quantile", [(2, 12.706), (3, 4.3027), (6, 2.5706), (30, 2.0452)])
-def test_a_clear_gain_is_as_rare_by_chance_whatever_the_number_of_views(views, quantile):
-    # One half of a table of Student's t at 5 %, two-sided.
-    spread = torch.linspace(-1, 1, views, dtype=torch.float64)
-    error = float(spread.std()) / views**0.5
-    assert clear_gain(spread + 1.001 * quantile * error)
-    assert not clear_gain(spread + 0.999 * quantile * error)
-    assert not clear_gain(spread - 1.001 * quantile * error)
-    assert not clear_gain(torch.tensor([5.0]))
 
 
 def test_steps_are_taken_as_long_as_each_gains_clearly():
