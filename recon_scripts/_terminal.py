@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,20 @@ def parsed(config_type: Any, *, name: str, description: str | None = None) -> An
 
     keep_freed_memory()
     return config
+
+
+def script_options(description: str, *, out: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of every benchmark and figure; `out` is their folder.
+
+    Memory is set up for the work that follows, as commands do.
+    """
+    from ctinr.recon.allocation import keep_freed_memory
+
+    keep_freed_memory()
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, default=Path(out), help="folder for the result")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
+    return parser
 
 
 def guarded(main: Callable[..., int | None], *configs: Any) -> int:

@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import processor
-from recon_scripts._terminal import show_rows
+from recon_scripts._terminal import script_options, show_rows
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -68,8 +67,4 @@ def parse(description: str, *, more: str | None = None) -> argparse.Namespace:
 
 def options_of(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every benchmark has; memory is kept as in `parse`."""
-    keep_freed_memory()
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--out", type=Path, default=Path("benchmark_results"))
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
-    return parser
+    return script_options(description, out="benchmark_results")

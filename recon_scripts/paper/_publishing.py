@@ -17,10 +17,9 @@ from torch import Tensor
 import phantoms
 from ctinr import checks
 from ctinr.data import read_image
-from ctinr.recon.allocation import keep_freed_memory
 from ctinr.report.record import versions
 from ctinr.report.style import DPI
-from recon_scripts._terminal import show_rows
+from recon_scripts._terminal import script_options, show_rows
 
 Row = Mapping[str, Any]
 
@@ -49,10 +48,7 @@ class Result:
 
 def options_of(description: str, *, seeds: int | None = None) -> argparse.ArgumentParser:
     """Return a parser with the options that every script has; `seeds` if it repeats itself."""
-    keep_freed_memory()
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--out", type=Path, default=Path("paper"), help="folder for the result")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs")
+    parser = script_options(description, out="paper")
     if seeds is not None:
         parser.add_argument("--seeds", type=int, default=seeds, help="number of repetitions")
     return parser
