@@ -59,8 +59,8 @@ from ctinr.recon.fbp import fbp
 from ctinr.recon.fdk import fdk
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.plug_and_play import pnp
-from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.scale import select_scale
 from ctinr.recon.sirt import sirt

@@ -14,8 +14,8 @@ from ctinr.data import Checkpoint
 from ctinr.geometry import Beam, ConeBeam, PlanarBeam
 from ctinr.networks import Family, families
 from ctinr.projectors import Projector
-from ctinr.recon.field import DEFAULT_FAMILY, fitted_field
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.field import DEFAULT_FAMILY, fitted_field
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 from ctinr.recon.tuned import oracle_tv, tuned_tv

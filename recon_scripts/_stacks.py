@@ -24,7 +24,7 @@ from ctinr.batch import (
 )
 from ctinr.batch.choosing import NUMBERS
 from ctinr.data import write_scan
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from recon_scripts._methods import FAMILIES, SMOKE_FAMILIES, SMOKE_RECIPE
 from recon_scripts._options import StackOptions
 from recon_scripts._progress import Display, SliceCounter

@@ -18,14 +18,14 @@ from ctinr.batch.stack import Stack
 from ctinr.networks import Family
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import WINDOWS
-from ctinr.recon.field import DEFAULT_FAMILY
 from ctinr.recon.levels import Problem
-from ctinr.recon.recipe import PriorName, Recipe
+from ctinr.recon.neural_field.field import DEFAULT_FAMILY
+from ctinr.recon.neural_field.recipe import PriorName, Recipe
+from ctinr.recon.neural_field.task import Task
+from ctinr.recon.neural_field.trials import best_trial
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.saddle import data_norm
 from ctinr.recon.selection import split_views
-from ctinr.recon.task import Task
-from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned import tuned_tv
 from ctinr.recon.tuned_filter import tuned_fbp
 

@@ -18,12 +18,12 @@ from ctinr.networks import Family
 from ctinr.operators import LinearOperator
 from ctinr.operators.filters import padded_length
 from ctinr.recon.fbp import fbp
-from ctinr.recon.field import DEFAULT_FAMILY
 from ctinr.recon.filtered import widened
 from ctinr.recon.inr import inr
 from ctinr.recon.needs import splitting_bytes
+from ctinr.recon.neural_field.field import DEFAULT_FAMILY
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.observers import GapBelow
-from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Reconstruction, run
 from ctinr.recon.tv import tv_steps
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 # How often a gain that is none may be taken for a clear one: the fewer views there are, the more
 # standard errors they must gain.
-BY_CHANCE = 1 / 40
+BY_CHANCE = 1 / 20
 
 
 def clear_gain(gains: Tensor) -> bool:

@@ -3,14 +3,14 @@
 What it does, in order:
 
 1. Which prior, and how strong, is chosen on withheld views by runs on pixels, which cost little;
-   see `ctinr.recon.trials`.
+   see `ctinr.recon.neural_field.trials`.
 2. The network is fitted to the image of the best trial on a coarse grid: a warm start.
 3. Rounds of splitting: the same data step from near the network's image, then the network is
    regressed to its result on a few cells at a time. First without the withheld views, until their
    error rises or the rounds are over. It is then the error of an image that has not seen them.
 4. Some more rounds, in smaller steps, of all views.
 5. Data steps after the network, where the withheld views clearly ask for them: what the network
-   has smoothed is then asked of the data once more; see `ctinr.recon.finish`.
+   has smoothed is then asked of the data once more; see `ctinr.recon.neural_field.finish`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ctinr.networks import Family
 from ctinr.recon.checkpoints import Store
-from ctinr.recon.field import fitted_field
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.field import fitted_field
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split
 
@@ -49,7 +49,8 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
     y : Tensor, shape (angle, u), float32
         Line integrals, without unit.
     family : Family, optional
-        The network to build, of `ctinr.networks`; `DEFAULT_FAMILY` of `ctinr.recon.field` if None.
+        The network to build, of `ctinr.networks`; if None, the `DEFAULT_FAMILY` of
+        `ctinr.recon.neural_field.field`.
     recipe : Recipe, optional
         Prior, lengths, optimiser; `Recipe()` if None.
     split : Split, optional

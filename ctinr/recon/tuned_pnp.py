@@ -8,15 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ctinr.recon.data_steps import ENDINGS
 from ctinr.recon.levels import Problem
+from ctinr.recon.neural_field.data_steps import ENDINGS
+from ctinr.recon.neural_field.recipe import Recipe
+from ctinr.recon.neural_field.task import Task, physical
+from ctinr.recon.neural_field.trials import best_trial
 from ctinr.recon.plug_and_play import pnp
 from ctinr.recon.problem import check_slice
-from ctinr.recon.recipe import Recipe
 from ctinr.recon.run import Observer, Reconstruction
 from ctinr.recon.selection import Split, split_views
-from ctinr.recon.task import Task, physical
-from ctinr.recon.trials import best_trial
 from ctinr.recon.tuned_filter import with_choice
 
 

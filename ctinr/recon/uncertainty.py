@@ -18,17 +18,17 @@ from torch import Tensor
 from ctinr import checks
 from ctinr.networks import Ensemble, Family
 from ctinr.recon.checkpoints import Store
-from ctinr.recon.data_steps import DataStep
-from ctinr.recon.field import Field, fitted_field
 from ctinr.recon.fit import MUON_ADAM, fit_steps
 from ctinr.recon.interval import Interval, interval_of, resampled
 from ctinr.recon.levels import Problem
 from ctinr.recon.needs import points_at_once
-from ctinr.recon.recipe import Recipe, refit_rounds
+from ctinr.recon.neural_field.data_steps import DataStep
+from ctinr.recon.neural_field.field import Field, fitted_field
+from ctinr.recon.neural_field.recipe import Recipe, refit_rounds
+from ctinr.recon.neural_field.task import physical
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
 from ctinr.recon.stages import render_grid
-from ctinr.recon.task import physical
 
 MEMBERS, LEVEL = 8, 0.9
 

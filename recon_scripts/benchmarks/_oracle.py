@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ctinr import metrics
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.run import Reconstruction
 from ctinr.recon.selection import Choice, least
 from ctinr.recon.tuned import ORACLE_RULE

@@ -19,7 +19,7 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.report.memory import measured_cost
 from phantoms import forbild_thorax
 from recon_scripts.benchmarks._timing import options_of, publish, take_turns

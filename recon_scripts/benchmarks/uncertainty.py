@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from ctinr.metrics import psnr
 from ctinr.projectors import Projector
-from ctinr.recon.field import fitted_field
 from ctinr.recon.interval import LEVELS
+from ctinr.recon.neural_field.field import fitted_field
 from ctinr.recon.uncertainty import LEVEL, with_interval
 from ctinr.report.choices import SERIES
 from ctinr.report.intervals import calibration, draw_calibration

@@ -15,7 +15,7 @@ from tests.data import fuzzing
 
 ROOT = Path(__file__).parents[2]
 # `python -m tests.data.fuzzing KIND 0 2000 FOLDER` tries as many as one likes.
-FEW, MANY = 60, 240
+FEW, MANY = 60, 180
 BYTES = [way.__name__.strip("_") for way in fuzzing.BYTES]
 # Texts of variable length, of which our own files have none, are read by code of the HDF5 library
 # that crashes or loops for good on some damaged bytes; not all of them can be found before it.

@@ -13,11 +13,11 @@ from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Ensemble, Wire
 from ctinr.operators import Identity, Observation
 from ctinr.projectors import Projector
-from ctinr.recon import field
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
+from ctinr.recon.neural_field import field
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.observers import Watcher
-from ctinr.recon.recipe import Recipe
 from ctinr.recon.search import TRIAL_ITERATIONS
 from ctinr.recon.uncertainty import uncertainty
 from phantoms import disk

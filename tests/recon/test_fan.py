@@ -13,7 +13,7 @@ from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
 from ctinr.recon.fbp import fbp
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.rough import rough_image
 from ctinr.recon.selection import split_views
 from ctinr.recon.tuned import tuned_tv

@@ -17,9 +17,9 @@ def test_gains_are_measured_by_their_scatter():
     assert standard_errors(torch.zeros(4)) == 0.0
 
 
-@pytest.mark.parametrize("views, quantile", [(2, 12.706), (3, 4.3027), (6, 2.5706), (30, 2.0452)])
+@pytest.mark.parametrize("views, quantile", [(2, 6.3138), (3, 2.9200), (6, 2.0150), (30, 1.6991)])
 def test_a_clear_gain_is_as_rare_by_chance_whatever_the_number_of_views(views, quantile):
-    # One half of a table of Student's t at 5 %, two-sided.
+    # Of a table of Student's t, one-sided at 5 %.
     spread = torch.linspace(-1, 1, views, dtype=torch.float64)
     error = float(spread.std()) / views**0.5
     assert clear_gain(spread + 1.001 * quantile * error)

@@ -11,7 +11,7 @@ from ctinr.geometry import Detector, FanBeam, Grid, ParallelBeam, equal_angles
 from ctinr.metrics import psnr
 from ctinr.operators import Identity
 from ctinr.projectors import Projector
-from ctinr.recon.data_steps import ENDINGS
+from ctinr.recon.neural_field.data_steps import ENDINGS
 from ctinr.recon.nonlocal_bayes import nonlocal_bayes
 from ctinr.recon.observers import Curve, Watcher, relative_error
 from ctinr.recon.plug_and_play import pnp

@@ -12,7 +12,7 @@ from ctinr.projectors import Projector
 from ctinr.recon import short_products
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.run import Diverged, Step
 from ctinr.recon.short_products import apply_precision
 from ctinr.recon.stages import render_grid

@@ -11,14 +11,14 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU, Ensemble
 from ctinr.projectors import Projector
-from ctinr.recon.data_steps import NonlocalStep
-from ctinr.recon.field import fitted_field
 from ctinr.recon.fit import fit_steps
 from ctinr.recon.inr import inr
 from ctinr.recon.interval import interval_of, resampled
+from ctinr.recon.neural_field.data_steps import NonlocalStep
+from ctinr.recon.neural_field.field import fitted_field
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly
-from ctinr.recon.recipe import Recipe
 from ctinr.recon.stages import Splitting, render_grid
 from ctinr.recon.uncertainty import uncertainty, with_interval
 from phantoms import disk

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.run import Reconstruction
 from recon_scripts import _methods
 from recon_scripts._methods import Method, Task

@@ -11,8 +11,8 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.operators import Gradient
 from ctinr.projectors import Projector
-from ctinr.recon.data_steps import KEPT, NonlocalStep, Remembered, VariationStep
 from ctinr.recon.levels import Problem
+from ctinr.recon.neural_field.data_steps import KEPT, NonlocalStep, Remembered, VariationStep
 from ctinr.recon.tv import tv
 from phantoms import disk
 

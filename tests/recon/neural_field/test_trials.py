@@ -7,14 +7,14 @@ import torch
 
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
-from ctinr.recon import trials
 from ctinr.recon.levels import Problem
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field import trials
+from ctinr.recon.neural_field.recipe import Recipe
+from ctinr.recon.neural_field.task import Task
+from ctinr.recon.neural_field.trials import Trial, beside_data, coarse_for
+from ctinr.recon.neural_field.variance_trials import bin_noise
 from ctinr.recon.selection import Choice, split_views, withhold_views
-from ctinr.recon.task import Task
-from ctinr.recon.trials import Trial, beside_data, coarse_for
 from ctinr.recon.tuned import tuned_tv
-from ctinr.recon.variance_trials import bin_noise
 from phantoms import shepp_logan
 
 HEAD = shepp_logan(radius=26.0)
@@ -104,8 +104,12 @@ def test_the_units_of_the_data_are_those_of_the_weight():
     problem = scanned(2.0, deviation=0.01)
     split = split_views(problem.A.geometry)
     tasks = [Task.of(each, split, ()) for each in (problem, problem.scaled(10))]
-    for prior, factor in (("tv", 10), ("nonlocal", 100)):
-        one, other = (trials.best_trial(each, Recipe(prior=prior)) for each in tasks)
+    variation = [trials.variation_trial(each, Recipe()) for each in tasks]
+    further = [
+        trials.nonlocal_trial(task, Recipe(), start.image)
+        for task, start in zip(tasks, variation, strict=True)
+    ]
+    for (one, other), factor in ((variation, 10), (further, 100)):
         assert other.value == pytest.approx(factor * one.value, rel=1e-3)
         assert torch.allclose(one.image, other.image, atol=1e-3)
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional
 
-from ctinr.recon.data_steps import DataStep, EndingName, NonlocalStep, VariationStep
 from ctinr.recon.levels import Problem
-from ctinr.recon.recipe import PriorName, Recipe
+from ctinr.recon.neural_field.data_steps import DataStep, EndingName, NonlocalStep, VariationStep
+from ctinr.recon.neural_field.recipe import PriorName, Recipe
+from ctinr.recon.neural_field.task import Task
+from ctinr.recon.neural_field.variance_trials import VarianceTrials, beyond_noise, bin_noise, ended
 from ctinr.recon.search import WeightTrials, best_weight, largest_weight
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
-from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import VarianceTrials, beyond_noise, bin_noise, ended
 
 GIVEN_RULE = "given"
 # How much better the non-local prior has to explain withheld views for it to be taken where they

@@ -18,9 +18,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ctinr.recon.data_steps import Remembered
 from ctinr.recon.gains import clear_gain
-from ctinr.recon.trials import Trial
+from ctinr.recon.neural_field.data_steps import Remembered
+from ctinr.recon.neural_field.trials import Trial
 
 # What is left of the squared errors after a step whose gain need not be alike in every view.
 MUCH_LESS = 0.8

@@ -10,15 +10,15 @@ import torch
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.networks import BWReLU
 from ctinr.projectors import Projector
-from ctinr.recon import data_steps
-from ctinr.recon.data_steps import Remembered
-from ctinr.recon.field import fitted_field
-from ctinr.recon.finish import Finish
 from ctinr.recon.inr import inr
-from ctinr.recon.recipe import Recipe
+from ctinr.recon.neural_field import data_steps
+from ctinr.recon.neural_field.data_steps import Remembered
+from ctinr.recon.neural_field.field import fitted_field
+from ctinr.recon.neural_field.finish import Finish
+from ctinr.recon.neural_field.recipe import Recipe
+from ctinr.recon.neural_field.trials import Trial
 from ctinr.recon.selection import Choice
 from ctinr.recon.stages import render_grid
-from ctinr.recon.trials import Trial
 from phantoms import disk
 
 FAMILY = BWReLU(width=16, depth=2)

@@ -20,23 +20,23 @@ from torch import Tensor, nn
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
-from ctinr.recon.data_steps import Remembered
-from ctinr.recon.finish import Finish
 from ctinr.recon.fit import MUON_ADAM, fit_steps, norm_record, with_last_image
-from ctinr.recon.judge import Judge
 from ctinr.recon.last_good import LastGood
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.needs import points_at_once
+from ctinr.recon.neural_field.data_steps import Remembered
+from ctinr.recon.neural_field.finish import Finish
+from ctinr.recon.neural_field.judge import Judge
+from ctinr.recon.neural_field.recipe import Recipe, blind_rounds, refit_rounds, warm_start
+from ctinr.recon.neural_field.task import Task, physical
+from ctinr.recon.neural_field.trials import Trial, best_trial
 from ctinr.recon.optimizers import MuonAdam
 from ctinr.recon.problem import check_slice
-from ctinr.recon.recipe import Recipe, blind_rounds, refit_rounds, warm_start
 from ctinr.recon.rough import guessed_image
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Choice, Split, split_views
 from ctinr.recon.short_products import apply_precision
 from ctinr.recon.stages import Splitting, Stage
-from ctinr.recon.task import Task, physical
-from ctinr.recon.trials import Trial, best_trial
 
 # Three quarters of the work of the paper's width of 300, and no worse on few views. Its hidden
 # layers start with little spread, and so draw no detail that the views do not ask for.

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ctinr.recon.data_steps import ENDINGS, EndingName
 from ctinr.recon.gains import clear_gain
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
+from ctinr.recon.neural_field.data_steps import ENDINGS, EndingName
+from ctinr.recon.neural_field.task import Task, physical
 from ctinr.recon.plug_and_play import pnp_steps
 from ctinr.recon.run import Reconstruction, run
 from ctinr.recon.search import STRONGEST_RULE, strongest_alike
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
-from ctinr.recon.task import Task, physical
 
 # How often long steps may be taken before the ending, each time for a worthwhile gain.
 MOST_AGAIN = 4

@@ -9,11 +9,11 @@ import torch
 
 from ctinr.geometry import Detector, Grid, ParallelBeam, equal_angles
 from ctinr.projectors import Projector
-from ctinr.recon import variance_trials
 from ctinr.recon.levels import Problem
+from ctinr.recon.neural_field import variance_trials
+from ctinr.recon.neural_field.task import Task
+from ctinr.recon.neural_field.variance_trials import FLOOR, VarianceTrials, beyond_noise, ended
 from ctinr.recon.run import Reconstruction
-from ctinr.recon.task import Task
-from ctinr.recon.variance_trials import FLOOR, VarianceTrials, beyond_noise, ended
 from phantoms import shepp_logan
 
 
