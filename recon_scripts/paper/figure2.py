@@ -36,11 +36,12 @@ COLORS = {"ReLU": METHOD_COLORS["fbp"], "BW-ReLU": METHOD_COLORS["inr"]}
 
 @dataclass(frozen=True)
 class Course:
-    """A fit as it went: condition of the features and loss, every so many steps."""
+    """A fit as it went: condition of the features and loss, every so many steps; why it ended."""
 
     steps: list[int]
     conditions: list[float]
     losses: list[float]
+    stopped_by: str
 
 
 def of_neurons(numbers: tuple[int, ...]) -> dict[str, list[float]]:
@@ -65,7 +66,7 @@ def course(family: Family, *, steps: int, every: int, seed: int) -> Course:
         return feature_condition(network, points, live_only=True)
 
     watched = Curve(condition, every=every), Curve(lambda step: step.loss, every=every)
-    fit(
+    result = fit(
         network,
         Observation(Identity(grid), target),
         grid=grid,
@@ -74,7 +75,8 @@ def course(family: Family, *, steps: int, every: int, seed: int) -> Course:
         precision="float32",
         observers=watched,
     )
-    return Course(watched[0].indices, watched[0].values, watched[1].values)
+    curves = watched[0].indices, watched[0].values, watched[1].values
+    return Course(*curves, result.stopped_by)
 
 
 def drawing(grams: dict[str, list[float]], courses: dict[str, Course]) -> Figure:
@@ -116,6 +118,7 @@ def main() -> None:
         ("features after training", [found.conditions[-1] for found in courses.values()]),
         ("largest in training", [max(found.conditions) for found in courses.values()]),
         ("loss after training", [found.losses[-1] for found in courses.values()]),
+        ("training ended by", [found.stopped_by for found in courses.values()]),
     ):
         rows.append({"what": what, **dict(zip(courses, values, strict=True))})
     record = {"families": [repr(family) for family in families.values()], "steps": steps}
