@@ -23,7 +23,7 @@ demo: $(RUN) ## reconstruct a simulated scan with every method; open demo/report
 	$(BIN)/ctinr demo --out demo --overwrite
 
 test: lint types rooms ## lint, types, rooms and the whole test suite, in two processes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEV) ## ruff: rules and format
 	$(BIN)/ruff check $(PACKAGES)
@@ -36,7 +36,7 @@ rooms: $(DEV) ## import-linter: who may import whom
 	$(BIN)/lint-imports
 
 fast: $(DEV) ## the tests that take less than a second each
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 format: $(DEV) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix $(PACKAGES)
