@@ -92,6 +92,9 @@ def _row_summary(row: Row) -> dict[str, Any]:
         "stopped_by": run.stopped_by,
         "parameters": run.parameters,
         "chosen": {key: row.chosen[key] for key in ("value", "rule") if key in row.chosen},
+        "record": {
+            key: value for key, value in run.record.items() if isinstance(value, str | int | float)
+        },
     }
 
 

@@ -99,6 +99,8 @@ def test_metrics_are_strict_json_with_the_range_named(compared, tmp_path):
     assert numbers["methods"]["tv_oracle"]["oracle"] is True
     assert numbers["methods"]["tv"]["label"] == "TV"
     assert numbers["methods"]["tv"]["withheld_error"] == 0.03
+    # What is long, such as all that was tried, is in result.h5 alone.
+    assert numbers["methods"]["tv"]["record"] == {"withheld_error": 0.03}
     assert numbers["data_range"]["meaning"] == "max − min of the truth"
     assert numbers["data_range"]["unit"] == "1/mm"
     assert "FBP (oracle)" in numbers["verdict"]
