@@ -27,7 +27,7 @@ QUIET = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture
 def path(tmp_path):
-    return write(tmp_path / "a.h5", 24)
+    return write(tmp_path / "a.h5", 16)
 
 
 def whole(path, out):
@@ -42,7 +42,7 @@ def test_workers_on_this_machine_give_the_same_bits(path, tmp_path):
     job = Job(TV, cluster=Cluster(workers=2))
     out = tmp_path / "v.h5"
     summary = reconstruct_stack(open_stack(path), out, job, report=lambda *done: told.append(done))
-    assert summary.done == 24 and told[0] == (0, 24) and told[-1] == (24, 24)
+    assert summary.done == 16 and told[0] == (0, 16) and told[-1] == (16, 16)
     assert cells(out).tobytes() == whole(path, tmp_path / "w.h5")
 
 
@@ -84,13 +84,13 @@ def test_a_worker_that_is_killed_takes_nothing_along(path, tmp_path):
         victim = []
 
         def report(done, total):
-            if done >= 8 and not victim:
+            if done >= 4 and not victim:
                 victim.append(workers[0])
                 workers[0].kill()
 
         job = Job(TV, cluster=Cluster(scheduler=address))
         summary = reconstruct_stack(open_stack(path), out, job, report=report)
-    assert victim and summary.done == 24 and not summary.failed
+    assert victim and summary.done == 16 and not summary.failed
     assert cells(out).tobytes() == whole(path, tmp_path / "w.h5")
 
 

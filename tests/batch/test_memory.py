@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-NUMBER, VIEWS, BINS = 1200, 16, 2048
+NUMBER, VIEWS, BINS = 1000, 16, 2048
 # What the program takes besides its slices: threads, caches of libraries.
 BESIDES = 32_000_000
 CODE = """
