@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ctinr import checks
 from ctinr.operators import LinearOperator
 from ctinr.recon.last_good import LastGood
+from ctinr.recon.observers import InPlace
 from ctinr.recon.run import Observer, Reconstruction, Step
 
 # How runs end that are over: nobody wishes to go on with them.
@@ -50,25 +51,18 @@ class Store(Protocol):
         ...
 
 
-class Attentive:
+class Attentive(InPlace):
     """An observer in place of another one, which remembers whether that has ended a run."""
 
     def __init__(self, observer: Observer) -> None:
-        self._observer, self.has_ended = observer, False
-
-    def begin(self, iterations: int) -> None:
-        """Pass it on."""
-        self._observer.begin(iterations)
+        super().__init__(observer)
+        self.has_ended = False
 
     def observe(self, step: Step) -> str | None:
         """Pass it on, and remember an answer."""
-        reason = self._observer.observe(step)
+        reason = super().observe(step)
         self.has_ended = self.has_ended or bool(reason)
         return reason
-
-    def end(self) -> None:
-        """Pass it on."""
-        self._observer.end()
 
 
 class Keeper:

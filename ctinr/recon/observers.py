@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctinr import checks, metrics
 from ctinr.operators import LinearOperator
-from ctinr.recon.run import Step
+from ctinr.recon.run import Observer, Step
 
 
 class Watcher:
@@ -27,6 +27,25 @@ class Watcher:
 
     def end(self) -> None:
         """Do nothing."""
+
+
+class InPlace:
+    """An observer in place of another one, to which it passes everything on."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def begin(self, iterations: int) -> None:
+        """Pass it on."""
+        self._observer.begin(iterations)
+
+    def observe(self, step: Step) -> str | None:
+        """Pass it on."""
+        return self._observer.observe(step)
+
+    def end(self) -> None:
+        """Pass it on."""
+        self._observer.end()
 
 
 class TimeBudget(Watcher):

@@ -26,6 +26,7 @@ from ctinr.recon.neural_field.data_steps import DataStep
 from ctinr.recon.neural_field.field import Field, fitted_field
 from ctinr.recon.neural_field.recipe import Recipe, refit_rounds
 from ctinr.recon.neural_field.task import physical
+from ctinr.recon.observers import InPlace
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
 from ctinr.recon.stages import render_grid
@@ -142,12 +143,13 @@ def _members(
     """
     try:
         if field.finish.start == "trial":
-            ended, images = _from_trial(field, step.anew(), members, observers)
+            done = _from_trial(field, step.anew(), members, observers)
         else:
-            ended, images = _from_networks(field, step, members, observers)
-        if ended != "iterations":
-            return ended, None
-        return ended, field.finish.taken(step.finishing(), images, first=images)
+            done = _from_networks(field, step, members, observers)
+        if done.stopped_by != "iterations":
+            return done.stopped_by, None
+        images = field.finish.taken(step.finishing(), done.image, first=done.image)
+        return done.stopped_by, images
     except KeyboardInterrupt:
         return "interrupted", None
     except FloatingPointError as error:
@@ -156,19 +158,18 @@ def _members(
 
 def _from_trial(
     field: Field, step: DataStep, members: int, observers: Sequence[Observer]
-) -> tuple[str, Tensor]:
+) -> Reconstruction:
     """Go to what other data make of the trial's image, which knows nothing of them yet.
 
     The last steps, which only touch up, would leave all alike.
     """
     start = field.trial.image.expand(members, *field.trial.image.shape)
-    done = run(step.steps(start), step.iterations, observers)
-    return done.stopped_by, done.image
+    return run(step.steps(start), step.iterations, observers)
 
 
 def _from_networks(
     field: Field, step: DataStep, members: int, observers: Sequence[Observer]
-) -> tuple[str, Tensor]:
+) -> Reconstruction:
     """Go on with copies of the network, by rounds of the refit."""
     grid, data = field.task.whole.A.domain, field.task.whole.y
     room = {"memory_budget": field.memory_budget, "members": members}
@@ -177,17 +178,19 @@ def _from_networks(
     stage = replace(refit_rounds(field.recipe, grid, step), points_at_once=points)
     steps = fit_steps(ensemble, [stage], optimizer=field.recipe.optimizer or MUON_ADAM)
     done = run(steps, stage.iterations, observers)
-    return done.stopped_by, render_grid(ensemble, grid, points_at_once=points)
+    if done.stopped_by != "iterations":
+        return done
+    # The last step shows what was drawn before it.
+    return replace(done, image=render_grid(ensemble, grid, points_at_once=points))
 
 
-class _OfMeans:
+class _OfMeans(InPlace):
     """An observer in place of another one, which is shown the mean image of the members, 1/mm."""
 
     def __init__(self, observer: Observer, scale: float) -> None:
-        self._observer, self._scale = observer, scale
-        self.begin, self.end = observer.begin, observer.end
+        super().__init__(observer)
+        self._scale = scale
 
     def observe(self, step: Step) -> str | None:
         """Pass the mean on."""
-        image = physical(step.image.mean(0), self._scale)
-        return self._observer.observe(replace(step, image=image))
+        return super().observe(replace(step, image=physical(step.image.mean(0), self._scale)))

@@ -92,10 +92,13 @@ def _row_summary(row: Row) -> dict[str, Any]:
         "stopped_by": run.stopped_by,
         "parameters": run.parameters,
         "chosen": {key: row.chosen[key] for key in ("value", "rule") if key in row.chosen},
-        "record": {
-            key: value for key, value in run.record.items() if isinstance(value, str | int | float)
-        },
+        "record": _scalars(run.record),
     }
+
+
+def _scalars(values: Mapping[str, Any]) -> dict[str, str | float]:
+    """Return those of some values that are a number or a text."""
+    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
 
 
 def write_result(path: Path, comparison: Comparison) -> None:
@@ -142,9 +145,7 @@ def _write_row(group: h5py.Group, row: Row) -> None:
         unit = "dB" if row.convergence.quantity == "psnr" else NO_UNIT
         _dataset(group, f"convergence/{row.convergence.quantity}", row.convergence.values, unit)
         _dataset(group, "convergence/seconds", row.convergence.seconds, "s")
-    for name, value in _row_summary(row).items():
-        if isinstance(value, str | bool | int | float):
-            group.attrs[name] = value
+    group.attrs.update(_scalars(_row_summary(row)))
     group["parameters"] = _json(run.parameters)
     group["choice"] = _json(row.chosen)
     group["record"] = _json(run.record)

@@ -54,6 +54,6 @@ def test_killed_while_an_older_file_is_to_be_replaced(tmp_path):
 def test_killed_again_and_again_by_the_clock(tmp_path):
     # Twenty kills of 200 slices are tried by `python -m tests.batch.killed`, which takes a minute.
     scan, out = write(tmp_path / "a.h5", 20), tmp_path / "v.h5"
-    options = ("--method", "tv", "--kills", "2", "--seconds", "0.3", "--seed", "0")
-    assert killed(scan, out, *options) >= 1
+    options = ("--method", "tv", "--kills", "3", "--seconds", "0.3", "--seed", "0")
+    assert killed(scan, out, *options) >= 2
     assert cells(out).tobytes() == whole(scan, tmp_path / "w.h5", method=METHODS["tv"])

@@ -9,9 +9,8 @@ from torch import Tensor
 from ctinr.recon.gains import clear_gain
 from ctinr.recon.left_out import LeftOutRays
 from ctinr.recon.levels import Problem
-from ctinr.recon.neural_field.data_steps import ENDINGS, EndingName
+from ctinr.recon.neural_field.data_steps import ENDINGS, EndingName, NonlocalStep
 from ctinr.recon.neural_field.task import Task, physical
-from ctinr.recon.plug_and_play import pnp_steps
 from ctinr.recon.run import Reconstruction, run
 from ctinr.recon.search import STRONGEST_RULE, strongest_alike
 from ctinr.recon.selection import WITHHELD_RULE, Choice, least
@@ -49,11 +48,10 @@ def pnp_run(task: Task, variance: float, start: Tensor, ending: EndingName) -> R
 
     The variance is one in units of the data.
     """
-    given = {"variance": variance / task.scale**2, "initial": start}
-    deviations = ENDINGS[ending]
-    steps = pnp_steps(task.fitted.A, task.fitted.y, deviations=deviations, **given)
+    whole = NonlocalStep(task.fitted, variance / task.scale**2, ending).finishing()
+    steps = whole.steps(start)
     shown = (replace(step, image=physical(step.image, task.scale)) for step in steps)
-    result = run(shown, len(deviations), task.observers)
+    result = run(shown, whole.iterations, task.observers)
     return replace(result, image=result.image / task.scale)
 
 

@@ -109,6 +109,12 @@ def test_the_units_of_the_data_are_those_of_the_weight():
         trials.nonlocal_trial(task, Recipe(), start.image)
         for task, start in zip(tasks, variation, strict=True)
     ]
+    images = zip(tasks, variation, further, strict=True)
+    sides = [
+        (coarse_for(task.fitted, tv.image), beside_data(task.fitted, pnp.image, tv.image))
+        for task, tv, pnp in images
+    ]
+    assert sides[0] == sides[1]
     for (one, other), factor in ((variation, 10), (further, 100)):
         assert other.value == pytest.approx(factor * one.value, rel=1e-3)
         assert torch.allclose(one.image, other.image, atol=1e-3)
