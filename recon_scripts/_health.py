@@ -44,7 +44,7 @@ def health(*, cards: bool = True) -> dict[str, dict[str, str]]:
 
 def devices() -> dict[str, str]:
     """Return the processor and the graphics cards, or why there are none."""
-    products = "fast" if bf16_is_fast("cpu") else "emulated, so they are taken in float32"
+    products = "fast" if bf16_is_fast("cpu") else "no faster, so they are taken in float32"
     capability = torch.backends.cpu.get_cpu_capability()
     found = {
         "cpu": f"{processor()}; {os.cpu_count()} logical cores, {torch.get_num_threads()} threads; "

@@ -50,4 +50,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def native_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let products in bfloat16 be taken on every machine: where they are emulated, slowly."""
-    monkeypatch.setattr("ctinr.recon.short_products.bf16_is_fast", lambda device: True)
+    for name in ("bf16_is_native", "bf16_is_fast"):
+        monkeypatch.setattr(f"ctinr.recon.short_products.{name}", lambda device: True)

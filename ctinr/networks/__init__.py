@@ -27,7 +27,7 @@ from ctinr.networks.kernels.choice import choose_kernel
 from ctinr.networks.linear import Linear
 from ctinr.networks.localised import Gauss, Wire
 from ctinr.networks.norms import has_variation_norm, variation_norm
-from ctinr.networks.precision import bf16_is_fast, set_product_dtype
+from ctinr.networks.precision import bf16_is_fast, bf16_is_native, set_product_dtype
 from ctinr.networks.rectified import FourierFeatures, HashGrid, ReLU
 from ctinr.networks.rewriting import to_relu
 from ctinr.networks.sines import Finer, Siren
@@ -48,6 +48,7 @@ __all__ = [
     "Siren",
     "Wire",
     "bf16_is_fast",
+    "bf16_is_native",
     "choose_kernel",
     "condition_number",
     "families",

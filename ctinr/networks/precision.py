@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import time
+
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ctinr import checks
 from ctinr.networks.coordinate import CoordinateNetwork
 from ctinr.networks.ensemble import Ensemble
+
+# The product that is timed, points and width; how often; and how much faster bfloat16 has to be,
+# more than a busy machine makes of the ratio.
+PROBED, CALLS, WORTH_IT = (8192, 256), 5, 1.2
 
 
 def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
@@ -42,8 +51,8 @@ def set_product_dtype(network: nn.Module, dtype: torch.dtype | None) -> None:
         raise TypeError(checks.message("network", "be a CoordinateNetwork", given, remedy))
 
 
-def bf16_is_fast(device: torch.device | str) -> bool:
-    """Return whether a device multiplies bfloat16 matrices in hardware.
+def bf16_is_native(device: torch.device | str) -> bool:
+    """Return whether a device has instructions for products of bfloat16.
 
     On CUDA, compute capability 8 and newer; on a CPU, AVX-512 BF16 (processors with AMX have
     it too). Without it the products are emulated, tens of times slower than float32.
@@ -53,3 +62,37 @@ def bf16_is_fast(device: torch.device | str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # The public torch.cpu.get_capabilities() is younger than the oldest torch we support.
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def bf16_is_fast(device: torch.device | str) -> bool:
+    """Return whether a device multiplies bfloat16 matrices faster than those of float32.
+
+    A CPU may have the instructions and gain nothing by them: with matrix units (AMX) products
+    are several times as fast, on AMD's Zen 4 twice, on Intel's processors whose AMX is hidden
+    slower than in float32. So both are timed, once a process, some hundredth of a second each.
+    """
+    device = torch.device(device)
+    if not bf16_is_native(device):
+        return False
+    return device.type == "cuda" or bf16_gain() >= WORTH_IT
+
+
+@functools.cache
+def bf16_gain() -> float:
+    """Return how many times as fast the CPU multiplies in bfloat16 as in float32: a hidden layer.
+
+    The best of some calls, taken in turns, so that other work on the machine hits both alike.
+    """
+    seconds = {torch.float32: math.inf, torch.bfloat16: math.inf}
+    for _ in range(CALLS):
+        for dtype, best in seconds.items():
+            seconds[dtype] = min(best, _product_seconds(dtype))
+    return seconds[torch.float32] / seconds[torch.bfloat16]
+
+
+@torch.no_grad()
+def _product_seconds(dtype: torch.dtype) -> float:
+    x, weight = (torch.ones(size, PROBED[1], dtype=dtype) for size in PROBED)
+    begun = time.perf_counter()
+    functional.linear(x, weight)
+    return time.perf_counter() - begun

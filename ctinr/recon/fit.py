@@ -150,7 +150,7 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
         Added to the loss.
     precision : str
         Format of the matrix products: "float32", "bfloat16", or "auto" for bfloat16 where the
-        device multiplies it natively and the first steps of a fit of fifty or more are as good
+        device multiplies it faster and the first steps of a fit of fifty or more are as good
         with it. Activations, sums and weights stay in float32.
     observers : sequence of Observer
         Each sees every step.

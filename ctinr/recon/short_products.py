@@ -1,6 +1,6 @@
 """In which format the products of a network are taken: bfloat16 where that costs nothing.
 
-It costs nothing in time where the device multiplies bfloat16 natively, and is refused elsewhere.
+It is refused where the device would emulate it, and left where it is no faster than float32.
 What it costs in quality is tried: the first steps are taken in both formats by copies of the
 network. Nine networks and two problems were as good either way, within a few hundredths of the
 loss, which is what any change of rounding makes of it. A network that already fits to the last
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from ctinr import checks
-from ctinr.networks import bf16_is_fast, set_product_dtype
+from ctinr.networks import bf16_is_fast, bf16_is_native, set_product_dtype
 from ctinr.recon.run import Diverged, Step
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -43,8 +43,8 @@ def apply_precision(
     network : nn.Module
         Changed in its format only.
     precision : str
-        "float32", "bfloat16", or "auto": bfloat16 where the device has it, unless the first steps
-        are worse.
+        "float32", "bfloat16", or "auto": bfloat16 where the device is faster with it, unless the
+        first steps are worse.
     first_steps : callable, optional
         From a copy of the network to the steps of its fit, of which the first few are taken twice.
         Without it they are not tried.
@@ -58,12 +58,11 @@ def apply_precision(
     """
     checks.one_of(precision, "precision", ("auto", "float32", "bfloat16"))
     device = next(network.parameters()).device
-    able = bf16_is_fast(device)
-    if precision == "bfloat16" and not able:
+    if precision == "bfloat16" and not bf16_is_native(device):
         rule = f"be one that the {device.type} multiplies natively"
         remedy = "It would be emulated, tens of times slower: use 'auto' or 'float32'."
         raise ValueError(checks.message("precision", rule, precision, remedy))
-    short = able and precision != "float32"
+    short = precision == "bfloat16" or (precision == "auto" and bf16_is_fast(device))
     if short and precision == "auto" and first_steps is not None and iterations >= OF:
         short = costs_nothing(network, first_steps)
     set_product_dtype(network, torch.bfloat16 if short else None)

@@ -12,7 +12,9 @@ from ctinr.networks import (
     Linear,
     Siren,
     bf16_is_fast,
+    bf16_is_native,
     hidden_matrices,
+    precision,
     set_product_dtype,
 )
 from tests.requires import requires
@@ -121,26 +123,54 @@ def test_product_dtype_is_printed() -> None:
     assert repr(network).count("product_dtype=torch.bfloat16") == 1
 
 
-def test_bf16_is_fast_follows_the_processor() -> None:
+def test_bf16_is_native_follows_the_processor() -> None:
     flags = pathlib.Path("/proc/cpuinfo")
     if not flags.exists():
         pytest.skip("there is no /proc/cpuinfo to compare with")
-    assert bf16_is_fast("cpu") == ("avx512_bf16" in flags.read_text())
+    assert bf16_is_native("cpu") == ("avx512_bf16" in flags.read_text())
 
 
 @pytest.mark.parametrize("supported", [False, True])
-def test_bf16_is_fast_asks_the_device_in_question(monkeypatch, supported: bool) -> None:
+def test_bf16_is_native_asks_the_device_in_question(monkeypatch, supported: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
     monkeypatch.setattr(
         torch.cuda,
         "is_bf16_supported",
         lambda including_emulation: including_emulation or not supported,
     )
-    assert bf16_is_fast(torch.device("cpu")) is supported
-    assert bf16_is_fast("cuda:0") is not supported
-    assert bf16_is_fast("meta") is False
+    assert bf16_is_native(torch.device("cpu")) is supported
+    assert bf16_is_native("cuda:0") is not supported
+    assert bf16_is_native("meta") is False
+
+
+@pytest.mark.parametrize(("ratio", "fast"), [(0.6, False), (1.1, False), (1.3, True), (8, True)])
+def test_bf16_is_fast_if_its_products_take_less_time(monkeypatch, ratio: float, fast: bool) -> None:
+    seconds = {torch.float32: 1.0, BF16: 1 / ratio}
+    monkeypatch.setattr(precision, "_product_seconds", seconds.get)
+    monkeypatch.setattr(precision, "bf16_gain", precision.bf16_gain.__wrapped__)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert bf16_is_fast("cpu") is fast
+
+
+def test_bf16_is_fast_times_nothing_where_it_is_emulated(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(precision, "bf16_gain", lambda: pytest.fail("it was timed"))
+    assert bf16_is_fast("cpu") is False
+
+
+def test_the_ratio_of_this_machine_is_timed_once(monkeypatch) -> None:
+    calls, timed = [], precision._product_seconds
+
+    def counted(dtype: torch.dtype) -> float:
+        calls.append(dtype)
+        return timed(dtype)
+
+    monkeypatch.setattr(precision, "_product_seconds", counted)
+    precision.bf16_gain.cache_clear()
+    assert precision.bf16_gain() == precision.bf16_gain() > 0
+    assert len(calls) == 2 * precision.CALLS
 
 
 @requires("cuda")
 def test_bf16_on_this_gpu() -> None:
-    assert bf16_is_fast("cuda") == (torch.cuda.get_device_capability()[0] >= 8)
+    assert bf16_is_native("cuda") == (torch.cuda.get_device_capability()[0] >= 8)

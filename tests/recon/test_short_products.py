@@ -33,8 +33,9 @@ def fitted(net, wanted=None, *, iterations=50, **given):
     return fit(net, Observation(Identity(GRID), wanted), grid=GRID, iterations=iterations, **given)
 
 
-def native(monkeypatch, is_it):
-    monkeypatch.setattr(short_products, "bf16_is_fast", lambda device: is_it)
+def native(monkeypatch, is_it, *, fast=True):
+    monkeypatch.setattr(short_products, "bf16_is_native", lambda device: is_it)
+    monkeypatch.setattr(short_products, "bf16_is_fast", lambda device: is_it and fast)
 
 
 def test_where_it_is_emulated_it_is_refused_and_not_chosen(monkeypatch):
@@ -53,6 +54,12 @@ def test_where_it_is_native_it_is_taken_and_trying_it_leaves_no_trace(monkeypatc
     chosen, asked = fitted(network()), fitted(network(), precision="bfloat16")
     assert chosen.parameters["precision"] == "bfloat16"
     assert torch.equal(chosen.image, asked.image) and chosen.losses == asked.losses
+
+
+def test_where_it_is_native_but_no_faster_it_is_taken_only_if_asked_for(monkeypatch):
+    native(monkeypatch, True, fast=False)
+    assert fitted(network()).parameters["precision"] == "float32"
+    assert fitted(network(), precision="bfloat16").parameters["precision"] == "bfloat16"
 
 
 @pytest.mark.parametrize("members", [1, 2])
