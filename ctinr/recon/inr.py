@@ -73,7 +73,9 @@ def inr(  # noqa: PLR0913 - one keyword for each thing that a reader may want to
         The image of the network after the last iteration and, as many as the record's
         `data_steps_after` says, of data steps; 1/mm, negative values set to zero. The choice and
         the withheld error, of the fit before it had seen those views, are in its record.
-        Interrupted during the trials, it is the network after the warm start.
+        Interrupted during the trials, it is the network after the warm start. Where the views tell
+        half-way that the network's image will not be the one, its rounds end there
+        (`rounds_cut_short`), with ``stopped_by="converged"``.
 
     Raises
     ------

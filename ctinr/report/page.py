@@ -22,6 +22,7 @@ ENDS: Mapping[str, str] = {
     "gap": "until the gap was small enough",
     "time budget": "until the time was over",
     "interrupted": "until interrupted",
+    "converged": "until no more was needed",
 }
 
 
@@ -124,8 +125,8 @@ def _after_network(row: Row) -> str:
     told = wording.counted(steps, "data step")
     if row.reconstruction.record.get("data_steps_from") == "trial":
         return (
-            f" The image is that of {told} from the image that the network began with, as the"
-            " withheld views clearly gain: the network lost what they ask for."
+            f" The image is that of {told} from the image that the network began with: the"
+            " withheld views do not clearly prefer the network's."
         )
     return f" The network's image went through {told} more, as the withheld views clearly gain."
 

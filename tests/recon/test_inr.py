@@ -216,8 +216,8 @@ def test_a_fit_that_diverges_shows_its_last_good_image(scan):
 def test_a_fit_whose_withheld_error_rises_is_ended():
     def ends(errors, rounds):
         told = iter(errors)
-        judge = Judge(lambda image: next(told), rounds)
-        return [judge.overfits(torch.zeros(1)) for _ in errors]
+        judge = Judge(lambda image: next(told), lambda image: False, rounds)
+        return [judge.has_enough(torch.zeros(1)) for _ in errors]
 
     # A fifth of the rounds after the least one of those that count.
     rising = [0.5] * 25 + [0.1, *[0.2] * 24]

@@ -114,6 +114,7 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
         "withheld_error": error,
         "data_steps_after": finish.steps,
         "data_steps_from": finish.start,
+        "rounds_cut_short": finish.foregone,
         "split": split.to_dict(),
         **norm_record(network),
     }
@@ -144,8 +145,9 @@ def fit_network(
     """
     hurry, remembered = trial.choice.interrupted, Remembered(trial.ended)
     blind, whole = trial.blind_step(task), trial.whole_step(task)
-    judge, told = Judge(task.error, recipe.rounds), (task.squares, task.error)
+    told = (task.squares, task.error)
     finish = Finish(blind.finishing(), remembered, trial, *told, recipe.finish)
+    judge = Judge(task.error, finish.is_vain, recipe.rounds)
     named = {"judge": judge, "finish": finish, "remembered": remembered}
     for name, remembers in named.items():
         remembers.restore(keeper.found.get(name))
@@ -154,7 +156,7 @@ def fit_network(
     stages: list[Stage | Splitting] = [warm_start(trial.ended, recipe, grid)]
     if not hurry:
         stages += [
-            blind_rounds(recipe, grid, remembered.taken(blind), enough=judge.overfits),
+            blind_rounds(recipe, grid, remembered.taken(blind), enough=judge.has_enough),
             refit_rounds(recipe, grid, remembered.taken(whole), enough=finish.sees),
         ]
     stages = [replace(stage, points_at_once=points) for stage in stages]

@@ -6,7 +6,8 @@ starts near the network's image or, where edges are so sharp that few views do n
 from the image that the network began with. Views that no step has seen tell all this: the fit that
 is blind to them takes the steps first. A gain counts if it is clear or large: a few views scatter
 much where one of them looks along an edge. Where they cannot tell a network's image from that of
-plug-and-play, a whole run to its end, they should not decide by chance, and it is the latter.
+plug-and-play, a whole run to its end, they should not decide by chance, and it is the latter. Half
+of the rounds are enough to see that the network will not come before it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Finish:
     error : float
         The relative error, on the withheld views, of the image that has not seen them, after these
         steps.
+    foregone : bool
+        Whether the network's rounds were ended in the middle, as its image will not be returned.
     called_off : bool
         Whether none is taken all the same, as the fit was ended early.
     """
@@ -64,6 +67,7 @@ class Finish:
     count: int = 0
     from_trial: bool = False
     error: float = math.inf
+    foregone: bool = False
     called_off: bool = False
 
     @property
@@ -78,18 +82,32 @@ class Finish:
 
     def state(self) -> dict[str, Any]:
         """Return what has been decided."""
-        return {"count": self.count, "from_trial": self.from_trial, "error": self.error}
+        names = ("count", "from_trial", "error", "foregone")
+        return {name: getattr(self, name) for name in names}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Have decided what `state` returned, if anything."""
         if state is not None:
-            self.count, self.from_trial = state["count"], state["from_trial"]
-            self.error = state["error"]
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def is_vain(self, image: Tensor) -> bool:
+        """Say in the middle of the rounds whether the trial's image is better than the network's.
+
+        Then no further round is needed, and no refit: the withheld views would have to turn to
+        *clearly* preferring the network's. Where they lean to it already, or there is but a short
+        trial or the network's own image is asked for, the rounds go on.
+        """
+        if self._is_whole and self.most > 0:
+            near = self.step(self.remembered.between(image))
+            of_network = min(float(self.squares(each).sum()) for each in (image, near))
+            self.foregone = float(self.squares(self.trial.ended).sum()) < of_network
+        return self.foregone
 
     def sees(self, image: Tensor) -> bool:
-        """Decide by the first image of the refit, the last one that is blind; never end the fit."""
+        """Decide by the first image of the refit, the last blind one; end the fit if `foregone`."""
         if math.isfinite(self.error):
-            return False
+            return self.foregone
         squares = self.squares(image)
         while self.count < self.most:
             further = self._further(image)
@@ -100,12 +118,15 @@ class Finish:
             self.remembered.image = image
         self.from_trial = self.from_trial and self.count > 0
         self.error = self.measure(image)
-        return False
+        return self.foregone
 
     def _further(self, image: Tensor) -> Tensor:
         """Return the image of one more step; the first may be the trial's."""
         if self.count:
             return self.step(image)
+        if self.foregone:
+            self.from_trial = True
+            return self.trial.ended
         near, other = self.step(self.remembered.between(image)), self.trial.ended
         gains = self.squares(other) - self.squares(near)
         self.from_trial = not clear_gain(gains) if self._is_whole else bool(gains.sum() < 0)

@@ -15,6 +15,7 @@ from ctinr.recon.neural_field import data_steps
 from ctinr.recon.neural_field.data_steps import Remembered
 from ctinr.recon.neural_field.field import fitted_field
 from ctinr.recon.neural_field.finish import Finish
+from ctinr.recon.neural_field.judge import Judge
 from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.neural_field.trials import Trial
 from ctinr.recon.selection import Choice
@@ -127,6 +128,66 @@ def test_beside_plug_and_play_the_network_has_to_be_clearly_better(network, near
     finish = deciding([network, near, *worst, trial, worst[0]], trial=7, prior="nonlocal")
     finish.sees(torch.tensor(0))
     assert (finish.count, finish.start) == expected
+
+
+@pytest.mark.parametrize(
+    "network, near, trial, vain",
+    [
+        ([4.0, 4.2], [3.0, 3.2], [2.9, 3.2], True),
+        # They lean to the network's image, or to a step from it.
+        ([2.8, 3.2], [4.0, 4.2], [2.9, 3.2], False),
+        ([4.0, 4.2], [2.8, 3.2], [2.9, 3.2], False),
+        ([3.0, 3.0], [3.0, 3.0], [3.0, 3.0], False),
+    ],
+)
+def test_rounds_are_in_vain_where_the_trial_is_ahead_half_way(network, near, trial, vain):
+    squares = [network, near, *[[9.0, 9.0]] * 5, trial]
+    given = {"trial": 7, "prior": "nonlocal"}
+    finish = deciding(squares, **given)
+    assert finish.is_vain(torch.tensor(0)) is vain is finish.foregone
+    assert finish.is_vain(torch.tensor(0)) is vain
+    # A short trial is not what the network competes with; and some ask for its own image.
+    assert not deciding(squares, trial=7).is_vain(torch.tensor(0))
+    assert not deciding(squares, 0, **given).is_vain(torch.tensor(0))
+    other = deciding([], **given)
+    other.restore(finish.state())
+    assert other.foregone is vain
+
+
+def test_after_rounds_in_vain_the_image_is_the_trials_and_the_fit_ends():
+    squares = [[4.0, 4.2], [3.0, 3.2], *[[9.0, 9.0]] * 5, [2.9, 3.2], [1.9, 2.0]]
+    finish = deciding(squares, trial=7, prior="nonlocal")
+    assert finish.is_vain(torch.tensor(0)) and finish.sees(torch.tensor(0))
+    assert (finish.count, finish.start) == (2, "trial") and finish.error == pytest.approx(3.9)
+    assert finish.sees(torch.tensor(0)) and finish.count == 2
+
+
+def test_it_is_asked_once_half_way_whether_more_is_in_vain():
+    def asked(rounds, answer):
+        seen = []
+        judge = Judge(lambda image: 1.0, lambda image: seen.append(image) or answer, rounds)
+        return [judge.has_enough(torch.tensor(n)) for n in range(rounds)], seen
+
+    assert asked(15, True) == ([n == 7 for n in range(15)], [7])
+    assert asked(4, False) == ([False] * 4, [2])
+    # The image of the warm start has not been through any round.
+    assert asked(1, True) == ([False], [])
+
+
+@pytest.mark.slow
+def test_a_fit_in_vain_ends_half_way_with_the_image_that_it_would_have_had(scan, monkeypatch):
+    A, y = scan
+    recipe = replace(TINY, prior="nonlocal", weight=1e-4, rounds=4)
+    given = {"family": FAMILY, "recipe": recipe}
+    short = fitted_field(A, y, **given)
+    monkeypatch.setattr(Finish, "is_vain", lambda own, image: False)
+    whole = fitted_field(A, y, **given)
+    # So small a network is no match for a run on pixels.
+    assert short.result.record["rounds_cut_short"] and not whole.result.record["rounds_cut_short"]
+    assert (short.finish.start, short.finish.count) == (whole.finish.start, whole.finish.count)
+    assert short.finish.start == "trial" and torch.equal(short.result.image, whole.result.image)
+    assert (short.result.iterations, whole.result.iterations) == (20 + 40, 20 + 80 + 40)
+    assert (short.result.stopped_by, whole.result.stopped_by) == ("converged", "iterations")
 
 
 @pytest.mark.slow
