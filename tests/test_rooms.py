@@ -175,8 +175,16 @@ def test_a_vague_name_is_seen():
 @pytest.mark.parametrize(
     ("kind", "places"),
     [
-        # One rule for all linear maps; the fused wavelet is not linear and has its own.
-        (autograd_functions, ["ctinr/networks/bspline.py", "ctinr/operators/base.py"]),
+        # One rule for all linear maps; the fused wavelet is not linear and has its own, with the
+        # layer before it too.
+        (
+            autograd_functions,
+            [
+                "ctinr/networks/bspline.py",
+                "ctinr/networks/linear_wavelet.py",
+                "ctinr/operators/base.py",
+            ],
+        ),
         (optimizer_steps, ["ctinr/recon/fit.py"]),
     ],
     ids=["autograd_functions", "optimizer_steps"],

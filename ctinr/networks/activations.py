@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctinr.networks.bspline import wavelet
-from ctinr.networks.kernels.choice import KernelName
+from ctinr.networks.kernels.choice import WITH_LINEAR, KernelName
+from ctinr.networks.linear import Linear
+from ctinr.networks.linear_wavelet import linear_wavelet
 
 
 class Wavelet(nn.Module):
@@ -21,7 +23,8 @@ class Wavelet(nn.Module):
     learned
         Whether the scale is a parameter of the network; its initial value is then `scale`.
     kernel
-        The engine of the wavelet.
+        The engine of the wavelet. ``"triton-linear"`` computes it as ``"triton"`` does, and takes
+        the linear layer before it in the same kernel (see `linear_wavelet`).
     """
 
     def __init__(self, scale: float, *, learned: bool = False, kernel: KernelName = "auto") -> None:
@@ -34,6 +37,28 @@ class Wavelet(nn.Module):
         if isinstance(self.scale, Tensor):
             return wavelet(x * self.scale.to(x.dtype), 1.0, kernel=self.kernel)
         return wavelet(x, self.scale, kernel=self.kernel)
+
+    def of_linear(
+        self,
+        x: Float[Tensor, "*points inputs"],
+        layer: Linear,
+        *,
+        dtype: torch.dtype,
+    ) -> Float[Tensor, "*points outputs"]:
+        """Return psi(scale * (x W^T + b)) of a linear layer in a format, W and b its parameters.
+
+        One kernel computes it all if it is the one for that and the scale is a number.
+        """
+        if self.kernel != WITH_LINEAR or isinstance(self.scale, Tensor):
+            return self.of_product(layer.product(x), layer.bias, dtype=dtype)
+        return linear_wavelet(
+            x,
+            layer.weight,
+            bias=layer.bias,
+            scale=self.scale,
+            product_dtype=layer.product_dtype,
+            dtype=dtype,
+        )
 
     def of_product(
         self,

@@ -41,7 +41,8 @@ def wavelet(
         Format of the result: one that the kernel has; that of x if None.
     kernel
         ``"numba"`` (CPU; float32, float64, bfloat16), ``"triton"`` (CUDA; float32, float16,
-        bfloat16), ``"torch"`` (any), or ``"auto"``: the first of them that can run where x is.
+        bfloat16), ``"triton-linear"`` (the same here; in a network with the linear layer before),
+        ``"torch"`` (any), or ``"auto"``: the first of them but that one that can run where x is.
 
     Raises
     ------

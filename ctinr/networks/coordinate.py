@@ -80,7 +80,7 @@ class CoordinateNetwork(nn.Module):
             if isinstance(before, Linear) and isinstance(layer, Wavelet):
                 # In the format that the next product takes, so that it need not be converted.
                 dtype = getattr(after, "product_dtype", None) or before.bias.dtype
-                x = layer.of_product(before.product(x), before.bias, dtype=dtype)
+                x = layer.of_linear(x, before, dtype=dtype)
             elif not (isinstance(layer, Linear) and isinstance(after, Wavelet)):
                 x = layer(x)
         return x

@@ -5,7 +5,8 @@ and `cuda3d` are the engine `astra_cuda`: tensors stay on the card, images of a 
 one by one. With --smoke and no card, the engines that run on the CPU are tried.
 
 The second table has the wavelet between two matrix products in bfloat16, forward and back, by every
-kernel that runs there.
+kernel that runs there. The third has the product before it too: by the library and then the kernel
+of the wavelet, or by the one kernel of both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import torch
 from torch import Tensor
 
 from ctinr.geometry import Grid
+from ctinr.networks import Linear
+from ctinr.networks.activations import Wavelet
 from ctinr.networks.kernels.choice import KERNELS
 from ctinr.projectors import BACKENDS, Projector
 from recon_scripts.benchmarks import volumes
@@ -115,7 +118,9 @@ def activations(lines: int, width: int, rounds: int) -> list[dict[str, Any]]:
     x, weight = (torch.randn(lines, width, device=DEVICE, dtype=short) for _ in range(2))
     bias = torch.zeros(width, device=DEVICE)
     device = torch.device(DEVICE)
-    engines = {row.name: row.load() for row in KERNELS if row.obstacle(device, short) is None}
+    able = [row for row in KERNELS if row.obstacle(device, short) is None]
+    # One that takes a linear layer too is another's engine here.
+    engines = {row.name: row.load() for row in able if row.linear is None}
     given = {"bias": bias, "dtype": short}
     calls = {name: lambda e=e: e.value(x, 3.0, **given) for name, e in engines.items()}
     back = {name: lambda e=e: e.slope(weight, x, 3.0, **given) for name, e in engines.items()}
@@ -137,6 +142,51 @@ def activations(lines: int, width: int, rounds: int) -> list[dict[str, Any]]:
     ]
 
 
+def layers(lines: int, width: int, rounds: int) -> list[dict[str, Any]]:
+    """Return the seconds of a linear layer and its wavelet, by every kernel that can run."""
+    return [
+        row
+        for dtype in (torch.bfloat16, torch.float32)
+        for row in layers_in(dtype, lines, width, rounds)
+    ]
+
+
+def layers_in(dtype: torch.dtype, lines: int, width: int, rounds: int) -> list[dict[str, Any]]:
+    """Return what `layers` does for one format of the product and of the activations."""
+    device, layer = torch.device(DEVICE), Linear(width, width).to(DEVICE)
+    layer.product_dtype = dtype
+    x, weight = (torch.randn(lines, width, device=DEVICE, dtype=dtype) for _ in range(2))
+    leaves = [x.requires_grad_(), *layer.parameters()]
+    names = [row.name for row in KERNELS if row.obstacle(device, dtype) is None]
+    calls, values = {}, {}
+    for name in names:
+        wavelet = Wavelet(3.0, kernel=name)  # type: ignore[arg-type]
+        calls[name] = lambda of=wavelet: of.of_linear(x, layer, dtype=dtype)
+        values[name] = calls[name]()
+
+    def backward(value: Tensor) -> Any:
+        return torch.autograd.grad(value, leaves, weight, retain_graph=True)
+
+    back = {name: lambda value=value: backward(value) for name, value in values.items()}
+    forward_s, backward_s = (
+        take_turns({name: finished(call) for name, call in way.items()}, rounds=rounds)
+        for way in (calls, back)
+    )
+    operations = 2 * lines * width**2
+    return [
+        {
+            "card": CARD,
+            "points": f"{lines} x {width}",
+            "format": str(dtype).removeprefix("torch."),
+            "kernel": name,
+            "forward s": forward_s[name],
+            "backward s": backward_s[name],
+            "1e12 operations a s": 3 * operations / (forward_s[name] + backward_s[name]) / 1e12,
+        }
+        for name in names
+    ]
+
+
 def main() -> None:
     """Try every engine that runs on the card on every case, and publish the tables."""
     options = parse(__doc__ or "")
@@ -148,6 +198,7 @@ def main() -> None:
     publish("CUDA: projectors, float32, median", rows, options.out)
     lines, width, rounds = (64, 24, 2) if options.smoke else (1 << 18, 256, 20)
     publish("CUDA wavelet: median", activations(lines, width, rounds), options.out)
+    publish("CUDA linear and wavelet: median", layers(lines, width, rounds), options.out)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,8 @@ def test_a_named_kernel_never_falls_back() -> None:
 def test_bad_arguments() -> None:
     x = torch.zeros(2)
     with pytest.raises(
-        ValueError, match=r"`kernel` must be one of 'auto', 'numba', 'triton', 'torch'; got"
+        ValueError,
+        match=r"`kernel` must be one of 'auto', 'numba', 'triton', 'triton-linear', 'torch'; got",
     ):
         wavelet(x, 1.0, kernel="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"`scale` must be above zero; got 0.0"):

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ctinr import checks
 
-KernelName = Literal["auto", "numba", "triton", "torch"]
+KernelName = Literal["auto", "numba", "triton", "triton-linear", "torch"]
+# The one whose engine takes the linear layer before the wavelet too.
+WITH_LINEAR: KernelName = "triton-linear"
 
 
 class Engine(Protocol):
@@ -21,6 +23,14 @@ class Engine(Protocol):
 
     value: Callable[..., Tensor]
     slope: Callable[..., Tensor]
+
+
+class LinearEngine(Protocol):
+    """What the module of an engine for a linear layer and the wavelet after it offers."""
+
+    value: Callable[..., tuple[Tensor, Tensor]]
+    grad_input: Callable[..., Tensor]
+    grad_parameters: Callable[..., tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,10 @@ class Kernel:
         The package the engine needs besides torch, or None.
     devices, dtypes
         Where it runs; None means everywhere that torch runs.
+    linear
+        Import path of what computes a linear layer together with the wavelet after it, or None.
+    by_name
+        Whether it is taken only if a person names it: what no card has timed yet.
     """
 
     name: str
@@ -44,6 +58,8 @@ class Kernel:
     requires: str | None
     devices: tuple[str, ...] | None
     dtypes: tuple[torch.dtype, ...] | None
+    linear: str | None = None
+    by_name: bool = False
 
     def obstacle(self, device: torch.device, *dtypes: torch.dtype) -> str | None:
         """Return why this engine cannot run there, as a sentence, or None if it can."""
@@ -63,6 +79,12 @@ class Kernel:
         """Import the engine (compiled by the engine itself on first use)."""
         return importlib.import_module(self.module)  # type: ignore[return-value]
 
+    def load_linear(self) -> LinearEngine:
+        """Import the engine of a linear layer and the wavelet after it."""
+        rule = "take a linear layer with the wavelet"
+        checks.require(self.linear is not None, "kernel", rule, repr(self.name))
+        return importlib.import_module(str(self.linear))  # type: ignore[return-value]
+
 
 # In order of preference; the plain twin, which runs everywhere, is last.
 KERNELS = (
@@ -79,6 +101,15 @@ KERNELS = (
         requires="triton",
         devices=("cuda",),
         dtypes=(torch.float32, torch.bfloat16, torch.float16),
+    ),
+    Kernel(
+        name="triton-linear",
+        module="ctinr.networks.kernels.wavelet_triton",
+        requires="triton",
+        devices=("cuda",),
+        dtypes=(torch.float32, torch.bfloat16, torch.float16),
+        linear="ctinr.networks.kernels.linear_wavelet_triton",
+        by_name=True,
     ),
     Kernel(
         name="torch",
@@ -98,7 +129,8 @@ def choose_kernel(
     Parameters
     ----------
     kernel
-        ``"auto"`` takes the first row of the table without an obstacle; a name takes that row.
+        ``"auto"`` takes the first row of the table without an obstacle, except those that are
+        taken by name only; a name takes that row.
     device, dtypes
         Of the tensors, those that are made included.
 
@@ -112,6 +144,8 @@ def choose_kernel(
     device, rows = torch.device(device), {row.name: row for row in KERNELS}
 
     def obstacle(name: str) -> str | None:
+        if kernel == "auto" and rows[name].by_name:
+            return "is taken by its name only"
         return rows[name].obstacle(device, *dtypes)
 
     task = f"run on {device.type} in {', '.join(map(str, dict.fromkeys(dtypes)))}"

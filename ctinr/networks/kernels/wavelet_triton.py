@@ -9,7 +9,7 @@ tensors of the CPU.
 """
 
 # The decorator hides signatures from the type checker, and kernels take every array by itself.
-# ruff: noqa: PLR0913, PLR0917
+# ruff: noqa: PLR0913, PLR0917, ANN201
 
 from __future__ import annotations
 
@@ -73,6 +73,30 @@ def _launch(
 
 
 @triton.jit
+def psi(argument):  # type: ignore[no-untyped-def]
+    """Return the wavelet of float32 numbers."""
+    distance = tl.abs(argument - 1.5)
+    tail = (1.5 - distance) * (1 / 6)
+    tail = tl.where(tail < 0.0, 0.0, tail)
+    side = 7 / 6 * distance - 13 / 12
+    side = tl.where(side < tail, side, tail)
+    middle = 5 / 6 - 8 / 3 * distance
+    return tl.where(middle > side, middle, side)
+
+
+@triton.jit
+def psi_slope(argument):  # type: ignore[no-untyped-def]
+    """Return the slope of the wavelet at float32 numbers, continuous from the right."""
+    factor = tl.where(argument >= 0.0, 1 / 6, 0.0)
+    factor = tl.where(argument >= 0.5, -7 / 6, factor)
+    factor = tl.where(argument >= 1.0, 8 / 3, factor)
+    factor = tl.where(argument >= 1.5, -8 / 3, factor)
+    factor = tl.where(argument >= 2.0, 7 / 6, factor)
+    factor = tl.where(argument >= 2.5, -1 / 6, factor)
+    return tl.where(argument >= 3.0, 0.0, factor)
+
+
+@triton.jit
 def _places(lines, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return the places of a program's entries, their columns, and which of them there are."""
     across = tl.cdiv(width, COLUMNS)
@@ -96,14 +120,8 @@ def _value(
     BIASED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     place, column, there = _places(lines, width, ROWS, COLUMNS)  # type: ignore[misc]
-    distance = tl.abs(_argument(x, bias, scale, place, column, there, BIASED) - 1.5)
-    tail = (1.5 - distance) * (1 / 6)
-    tail = tl.where(tail < 0.0, 0.0, tail)
-    side = 7 / 6 * distance - 13 / 12
-    side = tl.where(side < tail, side, tail)
-    middle = 5 / 6 - 8 / 3 * distance
-    psi = tl.where(middle > side, middle, side)
-    tl.store(out + place, psi.to(out.dtype.element_ty), mask=there)
+    argument = _argument(x, bias, scale, place, column, there, BIASED)
+    tl.store(out + place, psi(argument).to(out.dtype.element_ty), mask=there)
 
 
 @triton.jit
@@ -113,12 +131,7 @@ def _slope(
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     place, column, there = _places(lines, width, ROWS, COLUMNS)  # type: ignore[misc]
     argument = _argument(x, bias, scale, place, column, there, BIASED)
-    factor = tl.where(argument >= 0.0, 1 / 6, 0.0)
-    factor = tl.where(argument >= 0.5, -7 / 6, factor)
-    factor = tl.where(argument >= 1.0, 8 / 3, factor)
-    factor = tl.where(argument >= 1.5, -8 / 3, factor)
-    factor = tl.where(argument >= 2.0, 7 / 6, factor)
-    factor = tl.where(argument >= 2.5, -1 / 6, factor)
-    factor = tl.where(argument >= 3.0, 0.0, factor)
     weight = tl.load(grad + place, mask=there, other=0.0).to(tl.float32)
-    tl.store(out + place, (weight * (factor * scale)).to(out.dtype.element_ty), mask=there)
+    tl.store(
+        out + place, (weight * (psi_slope(argument) * scale)).to(out.dtype.element_ty), mask=there
+    )
