@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ctinr import checks
 from ctinr.geometry import Grid
@@ -31,13 +31,21 @@ from ctinr.recon.checkpoints import (
     fingerprint,
     spelled,
 )
-from ctinr.recon.last_good import LastGood
-from ctinr.recon.needs import POINTS_AT_ONCE, points_at_once
-from ctinr.recon.optimizers import MuonAdam, Optimizers, Schedule, constant, cosine
+from ctinr.recon.graphs import Recorded, Recorder, make_recordable, recorder_on
+from ctinr.recon.last_good import LastGood, with_last_image
+from ctinr.recon.needs import points_at_once
+from ctinr.recon.optimizers import (
+    MuonAdam,
+    Optimizers,
+    Schedule,
+    constant,
+    cosine,
+    set_rates,
+)
 from ctinr.recon.penalties import Penalty
 from ctinr.recon.run import BECAME, Diverged, Observer, Reconstruction, Step, run
 from ctinr.recon.short_products import Precision, apply_precision
-from ctinr.recon.stages import Splitting, Stage, render_grid
+from ctinr.recon.stages import Evaluator, Splitting, Stage
 
 MUON_ADAM = MuonAdam()
 
@@ -49,6 +57,7 @@ def fit_steps(
     optimizer: Optimizers = MUON_ADAM,
     last_good: LastGood | None = None,
     keeper: Keeper | None = None,
+    recorder: Recorder | None = None,
 ) -> Iterator[Step]:
     """Yield one step an iteration, through all stages; the image of a step is on its grid.
 
@@ -56,7 +65,8 @@ def fit_steps(
     stage starts its optimisers anew: the gradients of another loss have another size, and old
     moments would hold the new ones back for a hundred steps.
 
-    What a `keeper` found is gone on from: the first step is then the one that comes next.
+    What a `keeper` found is gone on from: the first step is then the one that comes next. With a
+    `recorder` the operations of a step are recorded once a stage, and replayed.
 
     Raises
     ------
@@ -68,8 +78,9 @@ def fit_steps(
     found = {} if keeper is None else keeper.found.get("fit", {})
     if found:
         course.resume(found)
+    given = {"optimizer": optimizer, "keeper": keeper, "recorder": recorder}
     for stage in stages[course.stage :]:
-        yield from _stage_steps(course, stage, optimizer=optimizer, found=found, keeper=keeper)
+        yield from _stage_steps(course, stage, found=found, **given)
         course.stage, course.done, found = course.stage + 1, 0, {}
 
 
@@ -80,38 +91,62 @@ def _stage_steps(
     optimizer: Optimizers,
     found: State,
     keeper: Keeper | None,
+    recorder: Recorder | None,
 ) -> Iterator[Step]:
     """Yield the steps of one stage, from where the course is; `found` is its state by then."""
     evaluate = stage.evaluator(course.network)
     optimizers = optimizer(course.network)
-    rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
+    rates = [[float(group["lr"]) for group in one.param_groups] for one in optimizers]
     if found:
         evaluate.restore(found["evaluator"])
         for one, state in zip(optimizers, found["optimizers"], strict=True):
             one.load_state_dict(state)
+    gradient, update = _gradient(evaluate, optimizers), _update(optimizers)
+    if recorder is not None:
+        make_recordable(optimizers)
+        gradient, update = Recorded(gradient, recorder), Recorded(update, recorder)
     schedule = stage.schedule or constant
     for done in range(course.done, stage.iterations):
-        _set_rates(optimizers, rates, schedule(done / stage.iterations))
-        evaluated = evaluate(done)
-        if evaluated is None:
+        set_rates(optimizers, rates, schedule(done / stage.iterations))
+        if not evaluate.prepare(done):
             return
-        loss, image = evaluated
-        for each_optimizer in optimizers:
-            each_optimizer.zero_grad()
-        loss.backward()
-        value, index = loss.item(), len(course.losses) + 1
+        value, index = gradient().item(), len(course.losses) + 1
         if not math.isfinite(value):
             course.last_good.restore()
             raise _diverged(value, index)
         course.last_good.keep()
-        for each_optimizer in optimizers:
-            each_optimizer.step()
+        update()
         course.losses.append(value)
         course.done = done + 1
         # After the last step of a stage there may be none to go on with.
         if keeper is not None and course.done < stage.iterations:
             keeper.offer(partial(course.state, optimizers, evaluate))
-        yield Step(index, value, image)
+        yield Step(index, value, evaluate.image)
+
+
+def _gradient(
+    evaluate: Evaluator, optimizers: Sequence[torch.optim.Optimizer]
+) -> Callable[[], Tensor]:
+    """Return the first half of a step, which returns the loss."""
+
+    def gradient() -> Tensor:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss = evaluate.measure()
+        loss.backward()
+        return loss.detach()
+
+    return gradient
+
+
+def _update(optimizers: Sequence[torch.optim.Optimizer]) -> Callable[[], None]:
+    """Return the second half of a step."""
+
+    def update() -> None:
+        for optimizer in optimizers:
+            optimizer.step()
+
+    return update
 
 
 def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
@@ -127,6 +162,7 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     observers: Sequence[Observer] = (),
     checkpoint: Store | None = None,
     memory_budget: int | None = None,
+    graphs: bool = False,
 ) -> Reconstruction:
     """Fit a network to observations of the image that it draws on a grid; changes the network.
 
@@ -161,6 +197,10 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     memory_budget : int, optional
         What the fit may take beside the program itself, bytes: activations are held of as many
         points as that is enough for. The result is the same, but for rounding.
+    graphs : bool
+        On a CUDA card: record the kernels of a step once and start them as one from then on, a CUDA
+        graph. For optimisers of torch that have `capturable` and for Muon. The result is the same,
+        but for rounding. Not tried on a card yet.
 
     Returns
     -------
@@ -175,16 +215,18 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
         If the first loss is not finite.
     ValueError
         If bfloat16 is asked for where it would be emulated, the checkpoint is of other data,
-        settings or layout of the network, or the memory is too little; the message says how much
-        is needed.
+        settings or layout of the network, the memory is too little (the message says how much is
+        needed), or `graphs` are asked for where nothing can be recorded.
     """
+    recorder = recorder_on(next(network.parameters()).device) if graphs else None
     several = (observations,) if isinstance(observations, Observation) else tuple(observations)
     largest = max((tuple(each.data.shape) for each in several), key=math.prod, default=())
     # As much memory as the format takes that is asked for; another one if its first steps fail.
     apply_precision(network, precision)
     fitting = partial(points_at_once, network, grid.shape, largest, memory_budget=memory_budget)
     stage = Stage(grid, several, iterations, penalty, schedule, fitting())
-    keeper = Keeper(checkpoint, _settings(network, stage, optimizer, precision))
+    settings = {**_settings(network, stage, optimizer, precision), "graphs": graphs}
+    keeper = Keeper(checkpoint, settings)
 
     def first_steps(twin: nn.Module) -> Iterator[Step]:
         return fit_steps(twin, (stage,), optimizer=optimizer)
@@ -195,35 +237,14 @@ def fit(  # noqa: PLR0913 - every part of a fit can be exchanged
     keeper.add(precision=lambda: used)
     last_good = LastGood(network)
     stages = (replace(stage, points_at_once=points),)
-    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
+    given = {"optimizer": optimizer, "last_good": last_good, "keeper": keeper, "recorder": recorder}
+    steps = fit_steps(network, stages, **given)
     parameters: dict[str, Any] = {"optimizer": repr(optimizer), "precision": used}
     own = {"method": "fit", "parameters": parameters, "earlier": keeper.losses}
     result = run(steps, iterations, observers, **own)
     result = with_last_image(result, network, grid=grid, last_good=last_good, points_at_once=points)
     keeper.finish(result)
     return replace(result, record=MappingProxyType(norm_record(network)))
-
-
-def with_last_image(
-    result: Reconstruction,
-    network: nn.Module,
-    *,
-    grid: Grid,
-    last_good: LastGood,
-    points_at_once: int = POINTS_AT_ONCE,
-) -> Reconstruction:
-    """Return the result of a run with the image after the last update, if that is finite.
-
-    If it is not, the network gets back the parameters from before that update.
-    """
-    image = render_grid(network, grid, points_at_once=points_at_once)
-    if bool(image.isfinite().all()):
-        return replace(result, image=image)
-    last_good.restore()
-    value = "nan" if bool(image.isnan().any()) else "inf"
-    reason = f"image{BECAME}{value} after iteration {result.iterations}"
-    image = render_grid(network, grid, points_at_once=points_at_once)
-    return replace(result, image=image, stopped_by=reason)
 
 
 def norm_record(network: nn.Module) -> dict[str, float | list[float]]:
@@ -259,11 +280,3 @@ def _diverged(value: float, index: int) -> Diverged:
     remedy = "Lower the learning rates, or look for outliers in the data."
     told = checks.message("loss", "stay finite", f"{value} at iteration {index}", remedy)
     return Diverged(told, f"loss{BECAME}{value} at iteration {index}")
-
-
-def _set_rates(
-    optimizers: Sequence[torch.optim.Optimizer], rates: list[list[float]], factor: float
-) -> None:
-    for optimizer, base in zip(optimizers, rates, strict=True):
-        for group, rate in zip(optimizer.param_groups, base, strict=True):
-            group["lr"] = rate * factor

@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
     matrices : iterable of nn.Parameter
         Parameters of two axes, or of more: each matrix of a stack moves as if alone.
     lr : float
-        Learning rate.
+        Learning rate; a group may have a tensor of one instead, as for a CUDA graph.
     momentum : float
         Decay of the running mean of gradients, in [0, 1).
 
@@ -84,10 +84,14 @@ class Muon(torch.optim.Optimizer):
                     self._move(matrix, lr=group["lr"], momentum=group["momentum"])
         return loss
 
-    def _move(self, matrix: nn.Parameter, *, lr: float, momentum: float) -> None:
+    def _move(self, matrix: nn.Parameter, *, lr: float | Tensor, momentum: float) -> None:
         gradient = matrix.grad
         mean = self.state[matrix].setdefault("mean", torch.zeros_like(matrix))
         mean.lerp_(gradient, 1 - momentum)
         ahead = torch.lerp(gradient, mean, momentum)  # type: ignore[arg-type]
         tall = max(1.0, matrix.shape[-2] / matrix.shape[-1]) ** 0.5
-        matrix.add_(orthogonalised(ahead), alpha=-lr * tall)
+        step = orthogonalised(ahead)
+        if isinstance(lr, Tensor):
+            matrix.sub_(step * (lr * tall))
+        else:
+            matrix.add_(step, alpha=-lr * tall)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ctinr import checks
 from ctinr.networks import Family, hidden_matrices, other_parameters
@@ -88,3 +88,15 @@ def constant(progress: float) -> float:
 def cosine(progress: float) -> float:
     """Return a factor that falls from 1 to 0.02 along half a cosine; progress goes from 0 to 1."""
     return 0.02 + 0.98 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+def set_rates(
+    optimizers: Sequence[torch.optim.Optimizer], rates: list[list[float]], factor: float
+) -> None:
+    """Give every group of every optimiser so many times its rate; a tensor stays where it is."""
+    for optimizer, base in zip(optimizers, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, base, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor

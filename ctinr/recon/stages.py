@@ -8,23 +8,34 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ctinr import checks
 from ctinr.geometry import Grid
 from ctinr.operators import Observation
-from ctinr.recon.needs import LEAST_CELLS, PART, POINTS_AT_ONCE, POINTS_OF_IMAGE
+from ctinr.recon.needs import LEAST_CELLS, PART, POINTS_AT_ONCE
 from ctinr.recon.optimizers import Schedule
 from ctinr.recon.penalties import Penalty
+from ctinr.recon.rendering import render, render_grid
 
 
 class Evaluator(Protocol):
     """What a stage does before every step of the optimisers, and what it remembers for the next."""
 
-    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
-        """Return the loss and the image, detached, after so many steps; None ends the stage."""
+    def prepare(self, done: int) -> bool:
+        """Make all ready for the next step after so many; False ends the stage."""
+        ...
+
+    def measure(self) -> Tensor:
+        """Return the loss.
+
+        The same operations on tensors at the same places whenever it is called: it may be recorded.
+        """
+        ...
+
+    @property
+    def image(self) -> Tensor:
+        """The image of the step, detached."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -89,14 +100,19 @@ class _WholeImages:
         like = next(network.parameters())
         self._stage, self._network = stage, network
         self._points = stage.grid.coordinates(like.device, like.dtype)
+        self.image = torch.empty(0)
 
-    def __call__(self, done: int) -> tuple[Tensor, Tensor]:
+    def prepare(self, done: int) -> bool:
+        return True
+
+    def measure(self) -> Tensor:
         stage, network = self._stage, self._network
         image = render(network, self._points, points_at_once=stage.points_at_once)
         losses = [observation.loss(image) for observation in stage.observations]
         if stage.penalty is not None:
             losses.append(stage.penalty(image, grid=stage.grid, network=network))
-        return torch.stack(losses).sum(), image.detach()
+        self.image = image.detach()
+        return torch.stack(losses).sum()
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -182,34 +198,44 @@ class _Rounds:
         self._size = min(len(points), max(LEAST_CELLS, round(stage.part * len(points))))
         self._generator = torch.Generator().manual_seed(stage.seed)
         self._mean = copy.deepcopy(network)
-        self._image = self._target = torch.empty(0)
+        self.image = self._target = torch.empty(0)
+        # What a step sees: always at one place.
+        self._drawn = torch.empty(self._size, points.shape[-1]).to(points)
+        self._cells = torch.empty(0)
 
-    def __call__(self, done: int) -> tuple[Tensor, Tensor] | None:
+    def prepare(self, done: int) -> bool:
         stage, points = self._stage, self._points
         _approach(self._mean, self._network, 1 - stage.inertia)
         if done % stage.steps == 0:
-            self._image = self._render(stage.grid)
-            if stage.enough is not None and stage.enough(self._image):
-                return None
-            self._target = stage.data_step(self._image)
+            self.image = self._render(stage.grid)
+            if stage.enough is not None and stage.enough(self.image):
+                return False
+            self._target = stage.data_step(self.image)
         drawn = torch.randint(len(points), (self._size,), generator=self._generator)
         drawn = drawn.to(points.device)
-        cells = self._target.flatten(-len(stage.grid.shape))
-        values = render(self._network, points[drawn], points_at_once=stage.points_at_once)
-        difference = values - cells[..., drawn]
-        return difference.square().mean(), self._image
+        cells = self._target.flatten(-len(stage.grid.shape))[..., drawn]
+        if self._cells.shape != cells.shape:
+            self._cells = torch.empty_like(cells)
+        self._drawn.copy_(points[drawn])
+        self._cells.copy_(cells)
+        return True
+
+    def measure(self) -> Tensor:
+        points_at_once = self._stage.points_at_once
+        difference = render(self._network, self._drawn, points_at_once=points_at_once) - self._cells
+        return difference.square().mean()
 
     def _render(self, grid: Grid) -> Tensor:
         return render_grid(self._mean, grid, points_at_once=self._stage.points_at_once)
 
     def state(self) -> dict[str, Any]:
-        images = {"image": self._image, "target": self._target}
+        images = {"image": self.image, "target": self._target}
         generator = self._generator.get_state()
         return {**images, "mean": dict(self._mean.state_dict()), "generator": generator}
 
     def restore(self, state: dict[str, Any]) -> None:
         device = self._points.device
-        self._image, self._target = (state[name].to(device) for name in ("image", "target"))
+        self.image, self._target = (state[name].to(device) for name in ("image", "target"))
         self._mean.load_state_dict(state["mean"])
         self._generator.set_state(state["generator"])
 
@@ -219,45 +245,3 @@ def _approach(mean: nn.Module, network: nn.Module, part: float) -> None:
     """Move the parameters of one network a part of the way to those of another."""
     for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, part)
-
-
-def render(
-    network: nn.Module,
-    points: Float[Tensor, "*points axes"],
-    *,
-    points_at_once: int = POINTS_AT_ONCE,
-) -> Tensor:
-    """Return the network's image on some points: channels, if several, come first.
-
-    Memory is bounded whatever the number of points, at the price of a third more work beyond
-    `points_at_once`; values and gradients are the same.
-    """
-    values = _in_parts(network, points.flatten(0, -2), points_at_once).unflatten(
-        0, points.shape[:-1]
-    )
-    return values.squeeze(-1) if values.shape[-1] == 1 else values.movedim(-1, 0)
-
-
-def _in_parts(
-    network: nn.Module, points: Float[Tensor, "point axes"], points_at_once: int
-) -> Tensor:
-    """Return the values (point, channels), holding the activations of few points at a time."""
-    if len(points) <= points_at_once:
-        return network(points)
-    parts = points.split(points_at_once)
-    return torch.cat([checkpoint(network, part, use_reentrant=False) for part in parts])
-
-
-def render_grid(network: nn.Module, grid: Grid, *, points_at_once: int = POINTS_OF_IMAGE) -> Tensor:
-    """Return the network's image on a grid, in pieces that bound the memory; no gradient.
-
-    More than `POINTS_OF_IMAGE` at once are no faster, and are not taken; each point counts for
-    every member of an ensemble.
-    """
-    points_at_once = min(points_at_once, max(1, POINTS_OF_IMAGE // getattr(network, "size", 1)))
-    parameter = next(network.parameters())
-    points = grid.coordinates(parameter.device, parameter.dtype)
-    with torch.no_grad():
-        pieces = [network(part) for part in points.flatten(0, -2).split(points_at_once)]
-    values = torch.cat(pieces).reshape(*grid.shape, -1)
-    return values.squeeze(-1) if values.shape[-1] == 1 else values.movedim(-1, 0)

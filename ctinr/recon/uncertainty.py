@@ -27,9 +27,9 @@ from ctinr.recon.neural_field.field import Field, fitted_field
 from ctinr.recon.neural_field.recipe import Recipe, refit_rounds
 from ctinr.recon.neural_field.task import physical
 from ctinr.recon.observers import InPlace
+from ctinr.recon.rendering import render_grid
 from ctinr.recon.run import Observer, Reconstruction, Step, run
 from ctinr.recon.selection import Split
-from ctinr.recon.stages import render_grid
 
 MEMBERS, LEVEL = 8, 0.9
 

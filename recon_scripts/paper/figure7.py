@@ -16,8 +16,8 @@ from torch import Tensor
 from ctinr.metrics import psnr
 from ctinr.networks import BWReLU
 from ctinr.recon.optimizers import AdamOnly
+from ctinr.recon.rendering import render_grid
 from ctinr.recon.scale import ScaleChoice, select_scale
-from ctinr.recon.stages import render_grid
 from ctinr.report.style import LIGHT, METHOD_COLORS, OTHER_COLOR, blank, dress, legend
 from recon_scripts.paper._publishing import (
     Result,

@@ -12,8 +12,9 @@ from ctinr.projectors import Projector
 from ctinr.recon.fit import fit, fit_steps
 from ctinr.recon.optimizers import AdamOnly, MuonAdam, constant, cosine
 from ctinr.recon.penalties import TotalVariation
+from ctinr.recon.rendering import render, render_grid
 from ctinr.recon.short_products import apply_precision
-from ctinr.recon.stages import Splitting, Stage, render, render_grid
+from ctinr.recon.stages import Splitting, Stage
 
 GRID = Grid((12, 16))
 

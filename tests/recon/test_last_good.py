@@ -15,8 +15,9 @@ from ctinr.operators import Identity, Observation
 from ctinr.recon.fit import fit, fit_steps, norm_record
 from ctinr.recon.observers import Progress
 from ctinr.recon.optimizers import AdamOnly, constant
+from ctinr.recon.rendering import render_grid
 from ctinr.recon.scale import select_scale
-from ctinr.recon.stages import Stage, render_grid
+from ctinr.recon.stages import Stage
 
 GRID = Grid((9, 12))
 EXACT = {"grid": GRID, "precision": "float32", "schedule": constant}

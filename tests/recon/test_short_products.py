@@ -13,9 +13,9 @@ from ctinr.recon import short_products
 from ctinr.recon.fit import fit
 from ctinr.recon.inr import inr
 from ctinr.recon.neural_field.recipe import Recipe
+from ctinr.recon.rendering import render_grid
 from ctinr.recon.run import Diverged, Step
 from ctinr.recon.short_products import apply_precision
-from ctinr.recon.stages import render_grid
 from tests.recon.test_checkpoints import EndsAt, Memory
 
 GRID = Grid((24, 32))

@@ -19,7 +19,8 @@ from ctinr.recon.neural_field.field import fitted_field
 from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.observers import Watcher
 from ctinr.recon.optimizers import AdamOnly
-from ctinr.recon.stages import Splitting, render_grid
+from ctinr.recon.rendering import render_grid
+from ctinr.recon.stages import Splitting
 from ctinr.recon.uncertainty import uncertainty, with_interval
 from phantoms import disk
 

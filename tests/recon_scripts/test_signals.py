@@ -20,7 +20,7 @@ from ctinr.data.sounds import write_sound
 from ctinr.geometry import Grid
 from ctinr.networks import families
 from ctinr.operators import BlockAverage
-from ctinr.recon.stages import render_grid
+from ctinr.recon.rendering import render_grid
 from recon_scripts import cli, fit_audio, fit_image, upscale
 from recon_scripts._pictures import bicubic
 from recon_scripts._signals import NetworkOptions, family_of

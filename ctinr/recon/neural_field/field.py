@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from ctinr.geometry import Grid
 from ctinr.networks import BWReLU, CoordinateNetwork, Family
 from ctinr.recon.checkpoints import OVER, Attentive, Keeper, Store, described, fingerprint, spelled
-from ctinr.recon.fit import MUON_ADAM, fit_steps, norm_record, with_last_image
-from ctinr.recon.last_good import LastGood
+from ctinr.recon.fit import MUON_ADAM, fit_steps, norm_record
+from ctinr.recon.graphs import recorder_on
+from ctinr.recon.last_good import LastGood, with_last_image
 from ctinr.recon.levels import Problem, resampled
 from ctinr.recon.needs import points_at_once
 from ctinr.recon.neural_field.data_steps import Remembered
@@ -103,6 +104,8 @@ def fitted_field(  # noqa: PLR0913 - as for `inr`
     fitting = partial(points_at_once, network, A.domain.shape, y.shape, memory_budget=memory_budget)
     # What follows is refused now, and not when the first fit is done.
     fitting(members=members)
+    if recipe.graphs:
+        recorder_on(y.device)
     task = Task.of(Problem(A, y), split, [Attentive(observer) for observer in observers])
     precision = _settled(network, task, recipe, family)
     trial, keeper = _trial_of(task, recipe, keeper)
@@ -161,7 +164,9 @@ def fit_network(
         ]
     stages = [replace(stage, points_at_once=points) for stage in stages]
     last_good, optimizer = LastGood(network), recipe.optimizer or MUON_ADAM
-    steps = fit_steps(network, stages, optimizer=optimizer, last_good=last_good, keeper=keeper)
+    recorder = recorder_on(task.whole.y.device) if recipe.graphs else None
+    given = {"optimizer": optimizer, "last_good": last_good, "keeper": keeper, "recorder": recorder}
+    steps = fit_steps(network, stages, **given)
     shown = _in_units(steps, stages, grid=grid, scale=task.scale)
     iterations = sum(stage.iterations for stage in stages)
     result = run(shown, iterations, watchers, earlier=keeper.losses)

@@ -55,6 +55,8 @@ class Recipe:
         From the network to its optimisers; if None, Muon and Adam at the rates of the family.
     precision : str
         "auto", "float32" or "bfloat16"; see `fit`.
+    graphs : bool
+        Whether the steps of the network are recorded as a CUDA graph; see `fit`.
     """
 
     prior: Literal["auto", "tv", "nonlocal"] = "auto"
@@ -66,6 +68,7 @@ class Recipe:
     finish: int = 5
     optimizer: Optimizers | None = None
     precision: Precision = "auto"
+    graphs: bool = False
 
     def __post_init__(self) -> None:
         checks.one_of(self.prior, "prior", ("auto", "tv", "nonlocal"))
@@ -79,6 +82,7 @@ class Recipe:
         for name in ("warm", "rounds", "refit", "steps"):
             checks.count(getattr(self, name), name)
         checks.count(self.finish, "finish", least=0)
+        checks.one_of(self.graphs, "graphs", (False, True))
 
     def decided(self, prior: PriorName, weight: float, family: Family) -> Recipe:
         """Return the recipe with one prior, its weight, and an optimiser for a family."""
@@ -88,7 +92,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         names = ("prior", "weight", "warm", "rounds", "refit", "steps", "finish", "precision")
-        plain = {name: getattr(self, name) for name in names}
+        plain = {name: getattr(self, name) for name in (*names, "graphs")}
         return {**plain, "optimizer": repr(self.optimizer)}
 
 

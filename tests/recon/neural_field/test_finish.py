@@ -18,8 +18,8 @@ from ctinr.recon.neural_field.finish import Finish
 from ctinr.recon.neural_field.judge import Judge
 from ctinr.recon.neural_field.recipe import Recipe
 from ctinr.recon.neural_field.trials import Trial
+from ctinr.recon.rendering import render_grid
 from ctinr.recon.selection import Choice
-from ctinr.recon.stages import render_grid
 from phantoms import disk
 
 FAMILY = BWReLU(width=16, depth=2)
