@@ -91,8 +91,10 @@ def best_trial(task: Task, recipe: Recipe) -> Trial:
     other = nonlocal_trial(task, recipe, variation.image)
     if recipe.prior == "nonlocal":
         return other
-    best = min(other, variation, key=lambda trial: trial.choice.error)
-    gain = 1 - other.choice.error / variation.choice.error if variation.choice.error else 0.0
+    # Of the images that were chosen, which may be a little worse than the best that were tried.
+    by_other, by_variation = (task.error(trial.image) for trial in (other, variation))
+    best = other if by_other < by_variation else variation
+    gain = 1 - by_other / by_variation if by_variation else 0.0
     if gain < LARGE_GAIN and (
         coarse_for(task.fitted, variation.image)
         or beside_data(task.fitted, other.image, variation.image)

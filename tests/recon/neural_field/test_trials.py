@@ -68,12 +68,14 @@ def test_an_image_is_beside_the_data_if_far_more_is_left_than_of_another_and_tha
 def test_the_prior_explains_the_withheld_views_and_by_far_where_there_is_doubt(
     task, monkeypatch, errors, best, doubt
 ):
-    def trial(prior, error):
-        choice = Choice(1.0, (1.0, 2.0), (error, 1.0), "rule")
-        return lambda *_: Trial.of(prior, choice, torch.zeros(1))
+    def trial(prior, error, other):
+        choice = Choice(1.0, (1.0, 2.0), (error, other), "rule")
+        return lambda *_: Trial.of(prior, choice, torch.tensor(error))
 
-    monkeypatch.setattr(trials, "variation_trial", trial("tv", errors[0]))
-    monkeypatch.setattr(trials, "nonlocal_trial", trial("nonlocal", errors[1]))
+    # Images are their errors. That others which were tried may have less is not what counts.
+    monkeypatch.setattr(Task, "error", lambda own, image: float(image))
+    monkeypatch.setattr(trials, "variation_trial", trial("tv", errors[0], 1.0))
+    monkeypatch.setattr(trials, "nonlocal_trial", trial("nonlocal", errors[1], 0.01))
     for name in ("coarse_for", "beside_data"):
         monkeypatch.setattr(trials, name, lambda *_, name=name: name == doubt)
     names = ("auto", "tv", "nonlocal")
@@ -81,7 +83,7 @@ def test_the_prior_explains_the_withheld_views_and_by_far_where_there_is_doubt(
     best = "tv" if doubt and errors[1] == 0.19 else best
     assert [found[prior].prior for prior in names] == [best, "tv", "nonlocal"]
     assert found["auto"].choice.value == (best, 1.0)
-    assert found["auto"].choice.errors == (errors[0], 1.0, errors[1], 1.0)
+    assert found["auto"].choice.errors == (errors[0], 1.0, errors[1], 0.01)
     assert found["tv"].choice.candidates == (("tv", 1.0), ("tv", 2.0))
 
 
