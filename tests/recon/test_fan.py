@@ -51,7 +51,7 @@ def test_methods_choose_for_a_fan(curved):
 @pytest.mark.slow
 def test_the_neural_field_takes_a_fan():
     A, y, truth = scanned(equal_angles(36, span=2 * math.pi))
-    recipe = Recipe(warm=20, rounds=12, refit=4, steps=20)
+    recipe = Recipe(prior="tv", warm=20, rounds=8, refit=3, steps=20)
     field = inr(A, y, family=BWReLU(width=64), recipe=recipe)
     assert quality(field, truth) > quality(fbp(A, y), truth) + 1
 

@@ -155,8 +155,14 @@ def assert_same(one, other, rtol=1e-4):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", [MuonAdam(0.02, 3e-3), AdamOnly(5e-3)], ids=str)
-@pytest.mark.parametrize("kind", [whole_images, splitting])
+@pytest.mark.parametrize(
+    "kind, optimizer",
+    [
+        (whole_images, MuonAdam(0.02, 3e-3)),
+        (splitting, MuonAdam(0.02, 3e-3)),
+        (splitting, AdamOnly(5e-3)),
+    ],
+)
 def test_replayed_steps_are_the_steps(tape, kind, optimizer):
     plain, recorded = (taken((kind(),), each, optimizer) for each in (None, tape))
     assert_same(recorded, plain)
@@ -169,14 +175,14 @@ def test_replayed_steps_are_the_steps(tape, kind, optimizer):
 
 @pytest.mark.slow
 def test_every_stage_is_recorded_anew(tape):
-    stages = (whole_images(6), splitting(), whole_images(5))
+    stages = (splitting(), whole_images(5))
     assert_same(taken(stages, tape), taken(stages))
-    assert tape.made == 6
+    assert tape.made == 4
 
 
 @pytest.mark.slow
 def test_activations_of_few_points_at_a_time_are_recorded_too(tape):
-    stage = replace(whole_images(), points_at_once=50)
+    stage = replace(whole_images(6), points_at_once=50)
     assert_same(taken((stage,), tape), taken((stage,)))
 
 
