@@ -49,6 +49,7 @@ def test_where_it_is_emulated_it_is_refused_and_not_chosen(monkeypatch):
     assert fitted(network()).parameters["precision"] == "float32"
 
 
+@pytest.mark.slow
 def test_where_it_is_native_it_is_taken_and_trying_it_leaves_no_trace(monkeypatch):
     native(monkeypatch, True)
     chosen, asked = fitted(network()), fitted(network(), precision="bfloat16")
@@ -56,6 +57,7 @@ def test_where_it_is_native_it_is_taken_and_trying_it_leaves_no_trace(monkeypatc
     assert torch.equal(chosen.image, asked.image) and chosen.losses == asked.losses
 
 
+@pytest.mark.slow
 def test_where_it_is_native_but_no_faster_it_is_taken_only_if_asked_for(monkeypatch):
     native(monkeypatch, True, fast=False)
     assert fitted(network()).parameters["precision"] == "float32"
@@ -130,6 +132,7 @@ def test_the_neural_field_tries_it_too(monkeypatch, costs):
     assert len(seen) == 1 and 0 < seen[0][1] < seen[0][0]
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_in_the_format_that_it_began_with(monkeypatch):
     native(monkeypatch, True)
     store = Memory()

@@ -46,6 +46,7 @@ def test_cells_are_coarse_for_exact_data_of_sharp_edges_and_not_beside_their_noi
     assert not coarse_for(Problem(exact.A, exact.A(image)), image)
 
 
+@pytest.mark.slow
 def test_an_image_is_beside_the_data_if_far_more_is_left_than_of_another_and_than_noise():
     problem = scanned(1.5, deviation=0.02)
     image = tuned_tv(problem.A, problem.y).image
